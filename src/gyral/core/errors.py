@@ -1,0 +1,114 @@
+"""Every error Gyral raises, by whose move it is next.
+
+    GyralError
+    ├── UserError            the call or the program is wrong: change it
+    │   └── CompileError     a kernel that cannot be compiled: code, line, caret, advice
+    ├── UnsupportedError     right, but this device or build cannot: choose another, or another way
+    ├── DeviceError          the device or its driver failed; `kind` says what may help
+    ├── StateError           an object used outside its life: freed, closed, changed under way
+    ├── PolicyError          a policy of the deployment said no
+    └── InternalError        our mistake: please report it
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gyral.core.span import Span
+
+
+class GyralError(Exception):
+    """Base of all errors raised by Gyral."""
+
+
+class UserError(GyralError):
+    """The call or the program is wrong; the message says what, where and what to do."""
+
+
+class UnsupportedError(GyralError):
+    """What was asked is meaningful, but this device, platform or build cannot do it."""
+
+
+class DeviceErrorKind(Enum):
+    """What may help after a device failure."""
+
+    TRANSIENT = "transient"
+    RESOURCE = "resource"
+    PROGRAMMER = "programmer"
+    FATAL = "fatal"
+
+
+class DeviceError(GyralError):
+    """A device or its driver failed. `kind` tells whether retrying, freeing or fixing helps."""
+
+    def __init__(self, message: str, kind: DeviceErrorKind = DeviceErrorKind.FATAL) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class KernelFault(DeviceError):
+    """A check compiled into a kernel failed: bounds, division, assert or a race.
+
+    `thread` is the launch index of the lowest failing thread, `span` the source line.
+    """
+
+    def __init__(self, message: str, thread: tuple[int, ...], span: Span) -> None:
+        super().__init__(message, DeviceErrorKind.PROGRAMMER)
+        self.thread = thread
+        self.span = span
+
+
+class StateError(GyralError):
+    """An object was used outside its life: after free, after close, or changed while in use."""
+
+
+class PolicyError(GyralError):
+    """A configured policy refused the call."""
+
+
+class InternalError(GyralError):
+    """A fault of Gyral itself. Please report it with the program that shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding of the compiler: code, place, what is wrong, what to do."""
+
+    code: str
+    message: str
+    advice: str
+    span: Span
+    source_line: str = ""
+    notes: tuple[tuple[str, Span, str], ...] = ()
+
+    def render(self) -> str:
+        """The finding as a person reads it: place, line, caret, advice, related lines."""
+        parts = [f"{self.code}: {self.message}", *_excerpt(self.span, self.source_line)]
+        for text, span, line in self.notes:
+            parts += [f"note: {text}", *_excerpt(span, line)]
+        parts.append(f"help: {self.advice}")
+        return "\n".join(parts)
+
+
+class CompileError(UserError):
+    """A kernel could not be compiled. `diagnostics` holds every finding, the first one first."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__("\n\n".join(d.render() for d in diagnostics))
+        self.diagnostics = diagnostics
+
+    @property
+    def code(self) -> str:
+        """The code of the first finding, such as `GY101`."""
+        return self.diagnostics[0].code
+
+
+def _excerpt(span: Span, line: str) -> list[str]:
+    place = f"  --> {span}"
+    if not line:
+        return [place]
+    end = span.end_column if span.end_line == span.line else len(line)
+    caret = " " * span.column + "^" * max(1, min(end, len(line)) - span.column)
+    gutter = f"{span.line:>4} | "
+    return [place, f"{gutter}{line}", " " * (len(gutter) - 2) + "| " + caret]
