@@ -1,0 +1,61 @@
+"""What happened, for those who want to know: typed records handed to listeners, in the thread it happened.
+
+Nothing is kept and nothing is formatted unless somebody listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A kernel was specialised: `origin` says whether code was made or found on disk."""
+
+    kernel: str
+    device: str
+    origin: Literal["compiler", "disk"]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """An argument of a launch was copied to or from a device because it lived elsewhere."""
+
+    kernel: str
+    argument: str
+    device: str
+    direction: Literal["in", "out"]
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheTrouble:
+    """The cache on disk could not be used as it should: an entry was damaged, or writing failed."""
+
+    path: str
+    reason: str
+
+
+Event: TypeAlias = Compiled | Copied | CacheTrouble
+Listener: TypeAlias = Callable[[Event], None]
+_listeners: list[Listener] = []
+
+
+def emit(event: Event) -> None:
+    """Hand an event to every listener. What a listener raises reaches the caller."""
+    for listener in tuple(_listeners):
+        listener(event)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Hand every event of the process to `listener` while the block runs."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
