@@ -1,0 +1,222 @@
+"""Machine code images, the thread pool and the launch path of the CPU device.
+
+A C extension on the limited API. Where it could not be built, `gyral.core` and `gyral.compiler` work
+without it and the CPU device reports that it is missing.
+
+All functions are to be called with the GIL held (as any Python function is). Everything here is safe to
+use from many Python threads.
+"""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any, Literal, TypeAlias, TypedDict, final
+
+from typing_extensions import Buffer
+
+Shape: TypeAlias = int | tuple[int, ...]
+"""Extents of a launch, outermost first; an int is a shape of rank 1."""
+
+ArrayParam: TypeAlias = tuple[
+    Literal["array"],
+    str,  # element: a dtype name ("f32", "i8", "bool", ...) or a whole struct format "T{f:x:f:y:}"
+    int,  # bytes per item (of one component where there are inner axes)
+    int,  # rank as the kernel sees it, 0 to 8
+    tuple[int, ...],  # inner: extents of trailing fixed axes without gaps (a Vec element), () for none
+    bool | None,  # unit: last axis contiguous required (True), refused (False), either (None)
+    int,  # alignment in bytes of the data and of every stride, a power of two
+    bool,  # writes: the kernel writes it, so read-only arrays do not fit
+]
+ScalarParam: TypeAlias = tuple[
+    Literal["scalar"],
+    str,  # dtype name
+    str,  # Python types taken: any of "f" (float), "i" (int), "b" (bool)
+    tuple[type, ...],  # further exact types taken (NumPy scalar types), at most 4
+]
+Param: TypeAlias = ArrayParam | ScalarParam
+"""What an argument must look like.
+
+dtype names: f16 f32 f64 bf16, i8 i16 i32 i64, u8 u16 u32 u64, bool. Arrays of bf16 have no buffer format
+and never fit; launch them by `Plan.run_packed`. Scalars fit when they can be converted as a store would
+(floats round to the parameter's type, a finite value that would become infinite does not fit, integers
+must be in range, integers beyond 2**53 do not fit a float parameter); a float never fits an integer.
+"""
+
+class CpuPlace(TypedDict):
+    """One CPU of `topology()`."""
+
+    cpu: int
+    node: int
+    package: int
+    core: int
+    sibling: int
+
+@final
+class Code:
+    """Machine code mapped read-execute; unmapped with its last reference."""
+
+    @property
+    def address(self) -> int:
+        """Address of the entry, valid while this object lives."""
+    @property
+    def size(self) -> int:
+        """Bytes in the image."""
+
+def load(image: Buffer, entry: int) -> Code:
+    """Map `image` (position-independent code and constants) for execution; `entry` is the entry's offset.
+
+    Raises ValueError for an empty image, one above 256 MiB or an entry outside it, OSError where the system
+    refuses the mapping.
+    """
+
+class Plan:
+    """One specialisation of a kernel: its code and what its arguments must look like. Never changes."""
+
+    def __new__(
+        cls,
+        code: Code,
+        params: tuple[Param, ...],
+        rank: int,
+        item: tuple[int, int, int],
+        *,
+        block: tuple[int, int, int] = (1, 1, 1),
+        requested: tuple[int, int, int] | None = None,
+        index_bits: Literal[32, 64] | None = None,
+        noalias: bool | None = None,
+        scratch_bytes: int = 0,
+        record: bool = False,
+        cost_ns: float = 1.0,
+    ) -> Plan:
+        """
+        rank: of the launch, 1 to 3. item, block: extents of a work item and of the block, right-aligned.
+        requested: the block a launch must have asked for in `kernel[shape, block]`; None: it asked for none.
+        index_bits: 32 fits launches whose shape product, extents and array spans in bytes are all below
+            2**31; 64 fits only the others; None fits both.
+        noalias: True fits when no written array shares bytes with another array argument; False only when
+            one does; None fits both.
+        scratch_bytes: private memory per worker. record: the kernel writes fault or print records.
+        cost_ns: a first estimate of one work item's cost; replaced by measurement.
+        """
+    @property
+    def code(self) -> Code: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def slots(self) -> int:
+        """8-byte argument slots in a frame: 1 per scalar, 1 + 2 * rank per array."""
+    @property
+    def ns_per_item(self) -> float:
+        """The running estimate of one work item's cost in nanoseconds."""
+    def run(
+        self, shape: Shape, args: tuple[Any, ...], record: Buffer | None = None, threads: int | None = None
+    ) -> None:
+        """Check, pack and run. Shape rank must be the plan's.
+
+        threads: exactly as many as the pool allows of these; None lets the estimate choose.
+        Raises TypeError naming the index of an argument that does not fit, ValueError for a shape of another
+        rank or a record buffer that is missing, not wanted or too short, OverflowError for more than 2**63
+        work items, MemoryError, and whatever a Python signal handler raises (KeyboardInterrupt): the
+        launch is then incomplete. RuntimeError in the child of a fork made by such a handler.
+        """
+    def run_packed(
+        self, shape: Shape, slots: Buffer, record: Buffer | None = None, threads: int | None = None
+    ) -> None:
+        """Run with arguments already packed as the kernel's slots; only their number is checked.
+
+        The caller answers for the memory they point to, and keeps it alive.
+        """
+    def bind(self, shape: Shape, args: tuple[Any, ...], record: Buffer | None = None) -> Bound:
+        """Check and pack once. Raises as `run` does."""
+
+@final
+class Bound:
+    """A launch checked once. `bound()` runs it. Holds the arguments' buffers for its life."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+    def __call__(self) -> None: ...
+
+@final
+class Launch:
+    """`kernel[shape]`: call it with the kernel's arguments. Made by Dispatcher."""
+
+    @property
+    def kernel(self) -> Any: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def block(self) -> tuple[int, ...] | None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+class Dispatcher:
+    """Base of kernels. A subclass sets `rank` and gives the three methods below.
+
+    Keys of `kernel[key]`: an int or a tuple of `rank` ints is a shape; `(tuple, tuple)` and `(tuple, int)`
+    are shape and block, at rank 1 `(int, int)` and `(int, tuple)` too. An int block holds for the last axis.
+    Extents may be 0 (no threads run); objects with `__index__` count as ints, bools do not.
+
+    A launch tries the plans, most recently used first, and runs the first that fits. It goes to `_miss`
+    when none does, with keyword arguments, while `bypass()` is not 0 or a watched scope is open.
+    At most 32 plans are kept, the least recently used goes.
+    """
+
+    rank: int
+    """Rank of a launch, 1 to 3. 0 (not known yet) sends every key to `_shape_error`."""
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """Most recently used first."""
+    def add_plan(self, plan: Plan) -> None: ...
+    def clear_plans(self) -> None: ...
+    def __getitem__(self, key: Any) -> Launch: ...
+    def _miss(
+        self,
+        shape: tuple[int, ...],
+        block: tuple[int, ...] | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """To be given by the subclass: explain what is wrong, or compile, add a plan and run it."""
+    def _run_recorded(self, plan: Plan, shape: tuple[int, ...], args: tuple[Any, ...]) -> Any:
+        """To be given by the subclass: run a plan that writes records (`plan.run(..., record=)`)."""
+    def _shape_error(self, key: Any) -> Any:
+        """To be given by the subclass: a key that is no shape of this rank. Raise, or return a Launch."""
+
+def register_array_type(type: type, /) -> None:
+    """Take arguments of exactly this type through the buffer protocol (numpy.ndarray). At most 4 types."""
+
+def epoch() -> int:
+    """The epoch of the process's settings."""
+
+def set_epoch(value: int, /) -> None:
+    """Start another epoch: every dispatcher forgets its plans at its next launch."""
+
+def bypass() -> int:
+    """The calling thread's bypass count."""
+
+def set_bypass(count: int, /) -> None:
+    """Send every launch of the calling thread to `_miss` while `count` is not 0."""
+
+def watch_scope(variable: ContextVar[Any] | None, /) -> None:
+    """Send a launch to `_miss` whenever `variable` has a value other than None in the current context.
+
+    This follows tasks and copied contexts, which a count per thread cannot. None stops watching. Costs 3 ns.
+    """
+
+def threads() -> int:
+    """Threads a launch may use, the caller's included. Unless set: the CPUs in the affinity mask."""
+
+def set_threads(count: int | None, /) -> None:
+    """Set that number (1 to 1024); None goes back to the CPUs in the affinity mask."""
+
+def workers() -> int:
+    """Pool threads alive in this process. They start with the first launch that wants them."""
+
+def topology(root: str = "/sys", cpus: Iterable[int] | None = None) -> list[CpuPlace]:
+    """The CPUs in placement order: NUMA nodes contiguous, in each every core before any second sibling.
+
+    root: where sysfs is mounted. cpus: CPU numbers to consider; None takes the affinity mask.
+    """
+
+def host_key() -> str:
+    """A stable text of this CPU's maker, model, features and enabled register state, for cache keys."""

@@ -1,0 +1,67 @@
+#include "native.h"
+#include "pool.h"
+
+static PyObject *register_array_type(PyObject *module, PyObject *type)
+{
+    (void)module;
+    if (gy_register_array_type(type) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *threads(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLong(gy_pool_threads());
+}
+
+static PyObject *workers(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLong(gy_pool_workers());
+}
+
+static PyObject *set_threads(PyObject *module, PyObject *value)
+{
+    (void)module;
+    long count = value == Py_None ? 0 : PyLong_AsLong(value);
+    if (count == -1 && PyErr_Occurred())
+        return NULL;
+    if (count < (value != Py_None) || count > GY_MAX_CPUS) {
+        PyErr_Format(PyExc_ValueError, "threads must be between 1 and %d, not %ld", GY_MAX_CPUS, count);
+        return NULL;
+    }
+    gy_pool_set_threads((int)count);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"load", gy_load, METH_VARARGS, NULL},
+    {"register_array_type", register_array_type, METH_O, NULL},
+    {"threads", threads, METH_NOARGS, NULL},
+    {"set_threads", set_threads, METH_O, NULL},
+    {"workers", workers, METH_NOARGS, NULL},
+    {"topology", (PyCFunction)(void (*)(void))gy_topology_py, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"host_key", gy_host_key, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "gyral._native",
+    .m_doc = "Machine code images, the thread pool and the launch path of the CPU device.",
+    .m_size = -1,
+    .m_methods = methods,
+};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    if (module == NULL || PyModule_AddFunctions(module, gy_scope_methods) < 0 || gy_add_code(module) < 0 ||
+        gy_add_plan(module) < 0 || gy_add_bound(module) < 0 || gy_add_launch(module) < 0 ||
+        gy_add_dispatcher(module) < 0) {
+        Py_XDECREF(module);
+        return NULL;
+    }
+    return module;
+}
