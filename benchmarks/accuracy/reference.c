@@ -78,7 +78,7 @@ static double error32(float got, double want)
     if (isnan(got)) return INFINITY;
     float rounded = (float)want;
     if (got == rounded) {
-        if (got == 0.0f && want == 0.0) return signbit(got) == signbit(want) ? 0.0 : INFINITY;
+        if (got == 0.0f && want == 0.0) return !signbit(got) == !signbit(want) ? 0.0 : INFINITY;
         if (isinf(got)) return 0.0;
     } else if (isinf(want)) {
         return INFINITY;
@@ -95,7 +95,7 @@ static double error64(double got, __float128 want)
     if (isnan(got)) return INFINITY;
     double rounded = (double)want;
     if (got == rounded) {
-        if (got == 0.0 && want == 0) return signbit(got) == signbitq(want) ? 0.0 : INFINITY;
+        if (got == 0.0 && want == 0) return !signbit(got) == !signbitq(want) ? 0.0 : INFINITY;
         if (isinf(got)) return 0.0;
     } else if (isinfq(want)) {
         return INFINITY;
