@@ -88,8 +88,10 @@ class Fleetmate:
         """Send a request and wait up to `seconds` for the answer.
 
         Raises:
-            Lost: there was none, or it is a fault; the worker is ended.
+            Lost: there was none, or it is a fault; the worker is ended, and every later request fails alike.
         """
+        if self.missing:
+            raise Lost(self.missing)
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(request) + "\n")

@@ -9,7 +9,8 @@ The functions of such a peer have these signatures, over the peer's own arrays:
     stencil(source, target)                                 one step, the border is left alone
     sum(x) -> number
     matmul(left, right, product)
-    launch(a, x, y)                                         saxpy, LAUNCHES times from Python
+    launch(a, x, y)                                         saxpy, LAUNCHES times from Python; so are
+    launch_method, launch_bound                             the same through other ways to launch
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ Function = Callable[..., Any]
 class Port:
     """How a peer holds arrays and numbers; the defaults are those of a peer that works on NumPy in place."""
 
-    put: Callable[[np.ndarray], Any] = np.copy
+    put: Callable[[np.ndarray], Any] = problems.placed
     get: Callable[[Any], np.ndarray] = np.copy
     write: Callable[[Any, np.ndarray], None] = np.copyto
     wait: Callable[[], object] | None = None
@@ -159,4 +160,6 @@ _BINDERS: dict[str, Callable[[str, Function, Port], Case]] = {
     "sum": _sum,
     "matmul": _matmul,
     "launch": _launch,
+    "launch_method": _launch,
+    "launch_bound": _launch,
 }

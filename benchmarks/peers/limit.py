@@ -13,12 +13,13 @@ from peers.native_calls import at
 from problems import PROBLEMS, Problem
 
 OPERATIONS = 1 << 30  # of the arithmetic limit, per thread and run
-STREAMS = {"triad": 3, "copy": 2, "read": 1}  # arrays a pattern walks
+STREAMS = {"triad": 3, "copy": 2, "read": 1}  # arrays whose elements a pattern moves
+HELD = {"triad": 2, "copy": 2, "read": 1}  # arrays that make up its working set
 
 
 def elements(problem: Problem) -> int:
     """The length of each array of the limit's pattern, at the working set of `problem`."""
-    return problem.footprint // (4 * STREAMS[problem.pattern]) // 1024 * 1024
+    return problem.footprint // (4 * HELD[problem.pattern]) // 1024 * 1024
 
 
 def traffic(problem: Problem) -> int:

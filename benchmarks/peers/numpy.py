@@ -19,7 +19,7 @@ def normal_cdf(x: np.ndarray) -> np.ndarray:
 
 def saxpy() -> list[Case]:
     x, start = problems.saxpy_inputs()
-    y, scaled, scale = start.copy(), np.empty_like(x), f32(problems.SCALE)
+    y, scaled, scale = problems.placed(start), problems.placed(x), f32(problems.SCALE)
 
     def run() -> None:
         np.multiply(x, scale, out=scaled)
@@ -53,7 +53,7 @@ def black_scholes() -> list[Case]:
 
 def stencil() -> list[Case]:
     (grid,) = problems.stencil_inputs()
-    first, second = grid.copy(), grid.copy()
+    first, second = problems.placed(grid), problems.placed(grid)
 
     def run() -> np.ndarray:
         source, target = first, second
@@ -77,7 +77,7 @@ def total() -> list[Case]:
 
 def matmul() -> list[Case]:
     left, right = problems.matmul_inputs()
-    product = np.empty_like(left)
+    product = problems.placed(left)
     return [
         Case(
             "library gemm",
@@ -90,7 +90,7 @@ def matmul() -> list[Case]:
 
 def launch() -> list[Case]:
     x, start = problems.saxpy_inputs(problems.SMALL)
-    y, scaled, scale = start.copy(), np.empty_like(x), f32(problems.SCALE)
+    y, scaled, scale = problems.placed(start), problems.placed(x), f32(problems.SCALE)
 
     def run() -> None:
         for _ in range(problems.LAUNCHES):
