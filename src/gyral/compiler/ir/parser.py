@@ -73,9 +73,9 @@ class _Parser:
         self.token = ""
         self.advance()
 
-    def fail(self, message: str) -> NoReturn:
+    def fail(self, what: str) -> NoReturn:
         line = self.text.count("\n", 0, self.start) + 1
-        raise UserError(f"IR text, line {line}: {message}. Correct the text.")
+        raise UserError(f"IR text, line {line}: {what}. Correct the text.")
 
     def advance(self) -> str:
         """Take the current token and look at the next."""
