@@ -4,6 +4,13 @@
  * up to 26 us beside a busy Python thread and a hand-over to a worker a few us, so short launches
  * stay on the calling thread with the GIL held; a launch whose cost is not known yet starts small
  * and looks at the clock. */
+#include <pthread.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
 #include "native.h"
 
 #include "clock.h"
@@ -12,7 +19,6 @@
 
 enum {
     KEEP_GIL_NS = 20 * 1000,
-    SHARE_NS = 12 * 1000,  /* work that pays for one more thread */
     UNTIMED_NS = 2 * 1000, /* two clock reads cost 40 ns: below this only some launches are timed */
     TIME_EVERY = 16,
     SUSPECT_RATIO = 4,
@@ -21,6 +27,20 @@ enum {
 typedef struct released {
     PyThreadState *state;
 } released;
+
+/* Python runs signal handlers on its main thread alone, so no other thread need stop to ask.  (Nor
+ * may a daemon thread touch the interpreter while workers use its stack: a finalizing interpreter
+ * ends such a thread on the spot.) */
+static int handles_signals(void)
+{
+#if defined(__linux__)
+    return syscall(SYS_gettid) == getpid();
+#elif defined(__APPLE__)
+    return pthread_main_np();
+#else
+    return 1;
+#endif
+}
 
 /* Called without the GIL about every 50 ms: runs Python's signal handlers. */
 static int poll_signals(void *context)
@@ -94,15 +114,8 @@ static int64_t run_held(GyPlan *plan, const gy_frame *frame, int64_t items)
     return done;
 }
 
-static int threads_for(double ns)
-{
-    double threads = ns / SHARE_NS;
-    return threads >= GY_MAX_CPUS ? GY_MAX_CPUS : threads < 1 ? 1 : (int)threads;
-}
-
 static int run_released(GyPlan *plan, const gy_frame *frame, int64_t begin, int64_t end, int threads)
 {
-    double cost = plan->ns_per_item * (double)(end - begin);
     released here;
     gy_outcome outcome;
     gy_work work = {
@@ -112,8 +125,8 @@ static int run_released(GyPlan *plan, const gy_frame *frame, int64_t begin, int6
         .end = end,
         .scratch_bytes = plan->scratch_bytes,
         .ns_per_item = plan->ns_per_item,
-        .threads = threads > 0 ? threads : threads_for(cost),
-        .poll = poll_signals,
+        .threads = threads,
+        .poll = handles_signals() ? poll_signals : NULL,
         .poll_context = &here,
     };
     here.state = PyEval_SaveThread();

@@ -16,7 +16,7 @@ typedef struct gy_work {
     int64_t begin, end;
     size_t scratch_bytes;
     double ns_per_item;
-    int threads; /* the most to use, the caller's own included */
+    int threads; /* the most to use, the caller's own included; 0: what the estimate says */
     int (*poll)(void *context);
     void *poll_context;
 } gy_work;
