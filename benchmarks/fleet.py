@@ -14,6 +14,7 @@ from peers.build import peers_folder
 HERE = Path(__file__).parent
 # Each peer reads its thread count from the environment, when it is imported.
 THREAD_VARIABLES = (
+    "GYRAL_THREADS",
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -39,9 +40,16 @@ def interpreter(peer: str) -> str:
     return str(own) if own.exists() and peer.partition(":")[0] != "gyral" else sys.executable
 
 
-def environment(threads: int) -> dict[str, str]:
+def source_path() -> str:
+    """PYTHONPATH with this checkout's Gyral first."""
+    return os.pathsep.join([str(HERE.parent / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def environment(peer: str, threads: int) -> dict[str, str]:
     """This process's environment with every peer's thread count set."""
     settings = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    if peer.partition(":")[0] == "gyral":
+        settings["PYTHONPATH"] = source_path()
     settings |= {"JAX_PLATFORMS": "cpu", "PYOPENCL_NO_CACHE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     if threads == 1:
         settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
@@ -70,7 +78,7 @@ class Fleetmate:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env=environment(threads),
+            env=environment(peer, threads),
             preexec_fn=lambda: os.sched_setaffinity(0, cores(threads)),
         )
         return cls(peer, threads, process, log)

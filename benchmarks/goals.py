@@ -31,7 +31,7 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def _ratios(rows: Rows, peers: tuple[str, ...], threads: int) -> dict[str, tuple[float, str]]:
-    """Per kernel, the smallest ratio to the base among `peers`, and whose it is; library calls do not count."""
+    """Per kernel, the smallest ratio to the base among `peers`, and whose; library calls do not count."""
     found: dict[str, tuple[float, str]] = {}
     for row in rows:
         counts = row["peer"] in peers and row["threads"] == threads and row["kernel"] in KERNELS
@@ -58,7 +58,8 @@ def against(what: str, rows: Rows, peers: tuple[str, ...], threads: int, mean: f
 
 def scaling(rows: Rows, base: str) -> Goal:
     """The goal of two threads on compute-bound kernels."""
-    times = {(row["kernel"], row["threads"]): row["median"] for row in rows if row["peer"] == base and row.get("median")}
+    ours = [row for row in rows if row["peer"] == base and row.get("median")]
+    times = {(row["kernel"], row["threads"]): row["median"] for row in ours}
     gains = {
         kernel: times[kernel, 1] / times[kernel, 2]
         for kernel in COMPUTE_BOUND
@@ -73,9 +74,11 @@ def scaling(rows: Rows, base: str) -> Goal:
 
 def launching(rows: Rows, base: str, kernel: str, what: str, most: float) -> Goal:
     """The goal of a small launch, in microseconds."""
-    times = [row["median"] for row in rows if (row["kernel"], row["peer"], row["threads"]) == (kernel, base, 1)]
-    measured = f"{times[0] * 1e6:.2f} µs" if times and times[0] else "not measured"
-    return Goal(what, f"≤ {most:g} µs", measured, times[0] * 1e6 <= most if times and times[0] else None)
+    key, wanted = (kernel, base, 1), f"≤ {most:g} µs"
+    times = [row["median"] for row in rows if (row["kernel"], row["peer"], row["threads"]) == key]
+    if not times or not times[0]:
+        return Goal(what, wanted, "not measured", None)
+    return Goal(what, wanted, f"{times[0] * 1e6:.2f} µs", times[0] * 1e6 <= most)
 
 
 def goals(record: dict[str, Any]) -> list[Goal]:

@@ -18,8 +18,9 @@ def model() -> str:
         return platform.processor() or platform.machine()
     fields = dict(re.findall(r"^([^\t:]+?)\s*: (.*)$", text.partition("\n\n")[0], re.MULTILINE))
     name = fields.get("model name", platform.machine())
-    family = (fields.get(key) for key in ("cpu family", "model"))
-    return f"{name} (family {', model '.join(part or '?' for part in family)})" if "cpu family" in fields else name
+    if "cpu family" in fields and "model" in fields:
+        return f"{name} (family {fields['cpu family']}, model {fields['model']})"
+    return name
 
 
 def vectors() -> list[str]:

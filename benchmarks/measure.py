@@ -80,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What the machine does at most beside a kernel: bytes (0 when memory is no limit) and operations a second."""
+    """What the machine does at most, timed beside a kernel; 0 bytes a second where memory is no limit."""
 
     kernel: str
     threads: int
@@ -93,6 +93,9 @@ class Limit:
         problem = PROBLEMS[self.kernel]
         memory = problem.bytes / self.bytes_per_second if self.bytes_per_second else 0.0
         return max(memory, problem.operations / self.operations_per_second)
+
+
+Entrant = tuple[Fleetmate, Row]  # a worker with the row it is filling
 
 
 def _rounded(value: Any) -> Any:
@@ -130,7 +133,7 @@ class Measurement:
 
     def _kernel(self, kernel: str, threads: int) -> None:
         """Open, measure in rounds and close one kernel on all workers of one thread count."""
-        rows = {}
+        rows: dict[str, Entrant] = {}
         for mate in self._mates(threads):
             if mate.peer != "limit":
                 self.step(f"{kernel}, {threads} thread(s): {mate.peer} prepares")
@@ -155,7 +158,7 @@ class Measurement:
     def _placement(self, turn: int) -> int:
         return turn * self.settings.placements // self.settings.rounds
 
-    def _turn(self, kernel: str, base: tuple[Fleetmate, Row] | None, other: tuple[Fleetmate, Row] | None) -> None:
+    def _turn(self, kernel: str, base: Entrant | None, other: Entrant | None) -> None:
         """A batch of the base, then one of the other peer."""
         ours = self._batch(kernel, *base) if base else None
         theirs = self._batch(kernel, *other) if other else None
@@ -190,7 +193,7 @@ class Measurement:
             return row.batches[-1]
         return None
 
-    def _place_anew(self, kernel: str, pairs: list[tuple[Fleetmate, Row]]) -> None:
+    def _place_anew(self, kernel: str, pairs: list[Entrant]) -> None:
         """Data somewhere else in memory: which pages it lies in changes what the caches do."""
         for mate, row in pairs:
             with self._losing(row):

@@ -112,9 +112,7 @@ MANDELBROT_ITERATIONS = 72_782_448
 PROBLEMS = {
     problem.name: problem
     for problem in (
-        Problem(
-            "saxpy", "saxpy 16 M", 12 * LENGTH, 2 * LENGTH, pattern="triad", footprint=8 * LENGTH
-        ),
+        Problem("saxpy", "saxpy 16 M", 12 * LENGTH, 2 * LENGTH, pattern="triad", footprint=8 * LENGTH),
         Problem(
             "black_scholes",
             "Black–Scholes 4 M",

@@ -28,6 +28,10 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs" if seconds < 1e-5 else f"{seconds * 1e3:.3g} ms"
 
 
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
 def _kernels(record: Record) -> list[str]:
     return [kernel for kernel in PROBLEMS if any(row["kernel"] == kernel for row in record["rows"])]
 
@@ -51,7 +55,9 @@ def _time(row: dict[str, Any] | None) -> str:
 def times(record: Record, threads: int) -> Table:
     """Median time per kernel and peer; below, the machine's limit and the base's fraction of it."""
     kernels, cells = _kernels(record), _cells(record, threads)
-    rows = [[peer, *(_time(cells.get((peer, kernel))) for kernel in kernels)] for peer in _peers(record, threads)]
+    rows = [
+        [peer, *(_time(cells.get((peer, kernel))) for kernel in kernels)] for peer in _peers(record, threads)
+    ]
     limits = {limit["kernel"]: limit["seconds"] for limit in record["limits"] if limit["threads"] == threads}
     rows.append(["the machine's limit", *(duration(limits[k]) if k in limits else "–" for k in kernels)])
     base = record["settings"]["base"]
@@ -62,7 +68,7 @@ def times(record: Record, threads: int) -> Table:
         for kernel in kernels
     ]
     rows.append([f"{base}, share of the limit", *shares])
-    title = f"Median times at {threads} thread{'s' if threads > 1 else ''}"
+    title = f"Median times at {_threads(threads)}"
     return Table(title, ["", *(PROBLEMS[kernel].title for kernel in kernels)], rows)
 
 
@@ -74,7 +80,7 @@ def ratios(record: Record, threads: int) -> Table:
         found = [cells.get((peer, kernel), {}).get("ratio") for kernel in kernels]
         if peer != base and any(found):
             rows.append([peer, *(f"{ratio:.2f}×" if ratio else "–" for ratio in found)])
-    title = f"Times of the peers over {base}'s at {threads} thread{'s' if threads > 1 else ''} (above 1: {base} is faster)"
+    title = f"Times of the peers over {base}'s at {_threads(threads)} (above 1: {base} is faster)"
     return Table(title, ["", *(PROBLEMS[kernel].title for kernel in kernels)], rows)
 
 
@@ -85,7 +91,7 @@ def spreads(record: Record, threads: int) -> Table:
     for peer in _peers(record, threads):
         found = [cells.get((peer, kernel), {}).get("spread") for kernel in kernels]
         rows.append([peer, *("–" if spread is None else f"{spread:.0%}" for spread in found)])
-    title = f"Spread of the batches (slowest less fastest, over the median) at {threads} thread{'s' if threads > 1 else ''}"
+    title = f"Spread of the batches (slowest less fastest, over the median) at {_threads(threads)}"
     return Table(title, ["", *(PROBLEMS[kernel].title for kernel in kernels)], rows)
 
 
@@ -107,8 +113,26 @@ def goal_table(record: Record) -> Table:
     return Table("Goals", ["what", "wanted", "measured", "met"], rows)
 
 
+def measure_table(record: Record) -> Table:
+    """The figures of a record of single measures."""
+    marks = {True: "yes", False: "no", None: "–"}
+    rows = [
+        [
+            measure["what"],
+            f"{measure['median']:.4g} {measure['unit']}",
+            f"{measure['low']:.4g} – {measure['high']:.4g}",
+            "–" if measure["most"] is None else f"≤ {measure['most']:g} {measure['unit']}",
+            marks[measure["met"]],
+        ]
+        for measure in record["measures"]
+    ]
+    return Table(record["title"], ["", "median", "lowest – highest", "wanted", "met"], rows)
+
+
 def tables(record: Record) -> list[Table]:
-    """All tables of a run."""
+    """All tables of a record."""
+    if record["kind"] == "measures":
+        return [measure_table(record)]
     found = []
     for threads in record["settings"]["threads"]:
         found.append(times(record, threads))

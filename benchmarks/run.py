@@ -2,43 +2,43 @@
 
     python benchmarks/run.py [--kernels saxpy,sum] [--peers gyral,numba] [--threads 1,2] [--rounds 6]
 
-Every peer at every thread count is a process of its own, started once. Kernel by kernel they are asked in turn
-for a short batch, Gyral between any two of them, several times over. Results are checked first, against float64;
-a wrong one is printed as WRONG and not timed. Tables go to the terminal, everything to a JSON file.
+Every peer at every thread count is a process of its own, started once. Kernel by kernel they are asked in
+turn for a short batch, Gyral between any two of them, several times over. Results are checked first, against
+float64; a wrong one is printed as WRONG and not timed. Tables go to the terminal, everything to a JSON file.
 """
 
 import argparse
-import datetime
-import json
+import functools
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich import table as rich_table
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
-import machine
 from fleet import Fleetmate
 from measure import Measurement, Settings, start_fleet
+from measures import heading, write
 from peers.build import peers_folder
 from problems import KERNELS, PROBLEMS
 from references import reference
-from report import Table, absences, tables
+from report import absences, tables
+from terminal import show
 
 PEERS = ("gyral", "ispc", "ispc:avx512skx-x32", "cpp", "numba", "taichi", "warp", "jax", "pocl", "numpy")
 DEFAULT_KERNELS = (*KERNELS, "launch", "launch_bound")
-RESULTS = Path(__file__).parent / "results"
-FORMAT = 1
 
 
 def names(text: str) -> tuple[str, ...]:
     """A list written with commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """A list of numbers written with commas."""
+    return tuple(map(int, names(text)))
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
@@ -47,14 +47,14 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Time Gyral and its peers on the same problems, in one run.")
     add = parser.add_argument
     add("--kernels", type=names, default=default.kernels, help=f"of {', '.join(PROBLEMS)}")
-    add("--peers", type=names, default=default.peers, help=f"of {', '.join(PEERS)}; ispc:TARGET for another target")
-    add("--threads", type=lambda text: tuple(map(int, names(text))), default=default.threads, help="1,2 by default")
+    add("--peers", type=names, default=default.peers, help=f"of {', '.join(PEERS)}; or ispc:TARGET")
+    add("--threads", type=counts, default=default.threads, help="thread counts (1,2)")
     add("--base", default=default.base, help="whom the others are compared with (gyral)")
     add("--rounds", type=int, default=default.rounds, help="batches per peer, kernel and thread count")
-    add("--placements", type=int, default=default.placements, help="how often the data are made anew in memory")
+    add("--placements", type=int, default=default.placements, help="how often the data are placed in memory")
     add("--seconds", type=float, default=default.seconds, help="length of a batch")
-    add("--quiet", type=float, default=default.quiet, help="longest wait for a quiet machine before a batch")
-    add("--offset", type=int, default=default.offset, help="bytes past a 64-byte boundary at which arrays start")
+    add("--quiet", type=float, default=default.quiet, help="longest wait for a quiet machine")
+    add("--offset", type=int, default=default.offset, help="bytes past a 64-byte boundary where arrays start")
     add("--json", type=Path, help="where to write the record (benchmarks/results/DATE-MACHINE.json)")
     options = parser.parse_args(given)
     for kernel in options.kernels:
@@ -72,7 +72,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """The run's settings."""
-    chosen = {name: getattr(options, name) for name in Settings.__dataclass_fields__ if hasattr(options, name)}
+    chosen = {name: value for name, value in vars(options).items() if name in Settings.__dataclass_fields__}
     return Settings(**chosen)
 
 
@@ -97,32 +97,20 @@ def measured(settings: Settings, console: Console) -> dict[str, Any]:
         columns = (TextColumn("{task.description:60}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task("", total=batches(settings, fleet))
-            run = Measurement(settings, fleet, lambda told: progress.update(task, description=told, advance=1))
+            step = functools.partial(progress.update, task, advance=1)
+            run = Measurement(settings, fleet, lambda told: step(description=told))
             run.run()
     finally:
         for mate in fleet:
             mate.end()
     limits = [asdict(limit) | {"seconds": limit.seconds} for limit in run.limits]
-    return {
-        "format": FORMAT,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": machine.describe(),
+    return heading("peers", "Gyral and its peers") | {
         "settings": asdict(settings),
         "versions": {mate.peer: mate.version for mate in fleet if mate.version},
         "missing": {f"{mate.peer} at {mate.threads}": mate.missing for mate in fleet if mate.missing},
         "limits": limits,
         "rows": [row.record() for row in run.rows],
     }
-
-
-def show(table: Table, console: Console) -> None:
-    """Print one table."""
-    shown = rich_table.Table(title=table.title, box=box.SIMPLE, title_justify="left")
-    for index, head in enumerate(table.heads):
-        shown.add_column(head, justify="left" if index == 0 or table.title in ("Goals", "Form timed") else "right")
-    for row in table.rows:
-        shown.add_row(*map(Text, row))
-    console.print(shown)
 
 
 def main(given: list[str]) -> int:
@@ -136,10 +124,7 @@ def main(given: list[str]) -> int:
         show(table, console)
     for line in absences(record):
         console.print(line, markup=False)
-    path = options.json or RESULTS / f"{record['date'][:10]}-{machine.slug()}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    console.print(f"written to {path}", markup=False)
+    console.print(f"written to {write(record, options.json)}", markup=False)
     wrong = any("WRONG" in row["fault"] for row in record["rows"])
     ran = any(row["peer"] == settings.base and row["median"] for row in record["rows"])
     return 0 if ran and not wrong else 1

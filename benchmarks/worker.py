@@ -5,7 +5,7 @@
 Requests and replies are JSON, one a line. The first line out says {"version": ...} or {"missing": why}. Then:
 
     {"open": kernel}                     make its data, check every form, keep the fastest right one
-    {"open": kernel, "form": form}       make its data anew, somewhere else in memory, for a form known to be right
+    {"open": kernel, "form": form}       make the data of that form anew, somewhere else in memory
     {"batch": seconds, "least": n}       time the open kernel: n or more runs, for about that long
     {"close": true}                      drop its data
 
@@ -68,7 +68,7 @@ class Worker:
                     errors[case.form] = error(kernel, case.results(), expected)
                 case.run()
                 took = min(timed(case, TRIAL_SECONDS, 3))
-            except Exception as fault:  # whatever a peer raises, the others go on
+            except Exception as fault:  # noqa: BLE001  whatever a peer raises is told, and the others go on
                 faults[case.form] = f"{'WRONG: ' if isinstance(fault, WrongResult) else ''}{fault}"[:400]
                 continue
             if took < fastest:
@@ -132,7 +132,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             reply = worker.answer(json.loads(line))
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001  it is told to the coordinator
             reply = {"fault": f"{type(fault).__name__}: {fault}"[:400]}
         print(json.dumps(reply), file=replies)
 

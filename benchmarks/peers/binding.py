@@ -90,9 +90,7 @@ def _black_scholes(form: str, function: Function, port: Port) -> Case:
     spot, strike, years = (port.put(array) for array in inputs)
     call, put = (port.put(np.zeros_like(inputs[0])) for _ in range(2))
     rate, volatility = port.number(problems.RATE), port.number(problems.VOLATILITY)
-    return _case(
-        form, port, lambda: function(spot, strike, years, call, put, rate, volatility), (call, put)
-    )
+    return _case(form, port, lambda: function(spot, strike, years, call, put, rate, volatility), (call, put))
 
 
 def _mandelbrot(form: str, function: Function, port: Port) -> Case:

@@ -25,9 +25,11 @@ def start(threads: int, variant: str) -> Peer:
     if target.startswith("avx512") and "avx512dq" not in Path("/proc/cpuinfo").read_text():
         raise Missing(f"this processor has no {target}")
     tuned = [f"--cpu={cpu}"] if cpu else []
+    options = ["-O3", "--opt=fast-math", "--pic", f"--target={target}", *tuned]
+    linking = ["-O3", "-march=native", "-fopenmp", "-shared", "-fPIC"]
     commands = [
-        [compiler, "-O3", "--opt=fast-math", "--pic", f"--target={target}", *tuned, "kernels.ispc", "-o", "{tmp}.o"],
-        [tool("g++"), "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "threads.cpp", "{tmp}.o", "-o", "{out}"],
+        [compiler, *options, "kernels.ispc", "-o", "{tmp}.o"],
+        [tool("g++"), *linking, "threads.cpp", "{tmp}.o", "-o", "{out}"],
     ]
     library = ctypes.CDLL(str(build(f"ispc-{target}", commands, ["kernels.ispc", "threads.cpp"])))
     version = first_line([compiler, "--version"]).split("(ISPC), ")[-1]

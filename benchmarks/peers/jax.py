@@ -163,7 +163,11 @@ def start(threads: int, variant: str) -> Peer:
                 donating("donating", 1, problems.LENGTH),
             ],
             "black_scholes": lambda: case(
-                "expression", black_scholes, *problems.black_scholes_inputs(), problems.RATE, problems.VOLATILITY
+                "expression",
+                black_scholes,
+                *problems.black_scholes_inputs(),
+                problems.RATE,
+                problems.VOLATILITY,
             ),
             "mandelbrot": lambda: case("fori_loop", mandelbrot_image) + case("map of vmap", mandelbrot_rows),
             "nbody": lambda: case(

@@ -4,6 +4,7 @@ Under a problem's name stands its memory limit, under "multiply_add" that of ari
 """
 
 import ctypes
+import platform
 
 import numpy as np
 
@@ -61,9 +62,9 @@ def _multiply_add(library: ctypes.CDLL) -> list[Case]:
 def start(threads: int, variant: str) -> Peer:
     """Compile the loops for this machine."""
     compiler = tool("gcc")
-    flags = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512", "-fopenmp", "-shared", "-fPIC"]
-    if "x86" not in first_line([compiler, "-dumpmachine"]):
-        flags.remove("-mprefer-vector-width=512")
+    flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC"]
+    if platform.machine() in ("x86_64", "AMD64"):
+        flags.append("-mprefer-vector-width=512")
     library = ctypes.CDLL(str(build("limits", [[compiler, *flags, "limits.c", "-o", "{out}"]], ["limits.c"])))
     library.read_all.restype = ctypes.c_float
     cases = {

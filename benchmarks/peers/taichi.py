@@ -31,7 +31,13 @@ def make_kernels():
 
     @ti.kernel
     def black_scholes(
-        spot: Vector, strike: Vector, years: Vector, call: Vector, put: Vector, rate: ti.f32, volatility: ti.f32
+        spot: Vector,
+        strike: Vector,
+        years: Vector,
+        call: Vector,
+        put: Vector,
+        rate: ti.f32,
+        volatility: ti.f32,
     ):
         for i in spot:
             root = volatility * ti.sqrt(years[i])
@@ -55,7 +61,8 @@ def make_kernels():
     @ti.kernel
     def nbody(
         x: Vector, y: Vector, z: Vector, vx: Vector, vy: Vector, vz: Vector, mass: Vector,
-        ax: Vector, ay: Vector, az: Vector, px: Vector, py: Vector, pz: Vector, softening: ti.f32, step: ti.f32,
+        ax: Vector, ay: Vector, az: Vector, px: Vector, py: Vector, pz: Vector,
+        softening: ti.f32, step: ti.f32,
     ):  # fmt: skip
         for i in x:
             sx, sy, sz = 0.0, 0.0, 0.0

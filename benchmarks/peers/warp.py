@@ -35,7 +35,13 @@ def saxpy(a: wp.float32, x: Vector, y: Vector):
 
 @wp.kernel
 def black_scholes(
-    spot: Vector, strike: Vector, years: Vector, call: Vector, put: Vector, rate: wp.float32, volatility: wp.float32
+    spot: Vector,
+    strike: Vector,
+    years: Vector,
+    call: Vector,
+    put: Vector,
+    rate: wp.float32,
+    volatility: wp.float32,
 ):
     i = wp.tid()
     root = volatility * wp.sqrt(years[i])
@@ -53,7 +59,7 @@ def mandelbrot(counts: Counts, max_iterations: int):
     cy = -1.0 + float(row) * (2.0 / float(counts.shape[0]))
     zx = float(cx)
     zy = float(cy)
-    count = int(0)
+    count = 0
     while count < max_iterations and zx * zx + zy * zy <= 4.0:
         following = cx + zx * zx - zy * zy
         zy = cy + 2.0 * zx * zy
@@ -65,7 +71,8 @@ def mandelbrot(counts: Counts, max_iterations: int):
 @wp.kernel
 def nbody(
     x: Vector, y: Vector, z: Vector, vx: Vector, vy: Vector, vz: Vector, mass: Vector,
-    ax: Vector, ay: Vector, az: Vector, px: Vector, py: Vector, pz: Vector, softening: wp.float32, step: wp.float32,
+    ax: Vector, ay: Vector, az: Vector, px: Vector, py: Vector, pz: Vector,
+    softening: wp.float32, step: wp.float32,
 ):  # fmt: skip
     i = wp.tid()
     sx = float(0.0)

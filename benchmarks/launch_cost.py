@@ -1,0 +1,73 @@
+"""What one launch of a 1024-element saxpy costs from Python, against Numba's dispatch and a ctypes call of C.
+
+python benchmarks/launch_cost.py [--rounds 9]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from fleet import Fleetmate
+from measure import Measurement, Settings, start_fleet
+from measures import Measure, heading, write
+from peers.build import peers_folder
+from report import measure_table
+from terminal import show
+
+# What is told, by peer and problem, and the goal in nanoseconds.
+FIGURES = {
+    ("gyral", "launch"): ("gyral: kernel[n](a, x, y)", 600),
+    ("gyral", "launch_method"): ("gyral: kernel.launch(n, a, x, y)", None),
+    ("gyral", "launch_bound"): ("gyral: bound()", 350),
+    ("numba", "launch"): ("numba: function(a, x, y)", None),
+    ("cpp", "launch"): ("C through ctypes, arguments made before", None),
+}
+KERNELS = ("launch", "launch_method", "launch_bound")
+PEERS = ("gyral", "numba", "cpp")
+
+
+def measured(rounds: int, seconds: float, fleet: list[Fleetmate]) -> tuple[list[Measure], list[str]]:
+    """The figures, and a line for each peer or form that failed."""
+    settings = Settings(KERNELS, PEERS, (1,), rounds=rounds, placements=1, seconds=seconds)
+    run = Measurement(settings, fleet)
+    run.run()
+    figures = [
+        Measure(*told[:1], "ns", [1e9 * batch for batch in row.clean(row.batches)], told[1])
+        for row in run.rows
+        if (told := FIGURES.get((row.peer, row.kernel))) and row.batches
+    ]
+    faults = [f"{row.peer}, {row.kernel}: {row.fault}" for row in run.rows if row.fault]
+    return figures, faults
+
+
+def main(given: list[str]) -> int:
+    """Returns 1 when Gyral's own launches could not be measured, else 0."""
+    parser = argparse.ArgumentParser(description="What a small launch costs from Python.")
+    parser.add_argument("--rounds", type=int, default=9, help="batches per figure")
+    parser.add_argument("--seconds", type=float, default=0.1, help="length of a batch")
+    parser.add_argument("--json", type=Path, help="where to write the record")
+    options = parser.parse_args(given)
+    console = Console()
+    fleet = start_fleet(PEERS, (1,), peers_folder() / "logs")
+    try:
+        with console.status("measuring"):
+            figures, notes = measured(max(1, options.rounds), options.seconds, fleet)
+    finally:
+        for mate in fleet:
+            mate.end()
+    notes += [f"left out: {mate.peer}: {mate.missing}" for mate in fleet if mate.missing]
+    record = heading("measures", "One small launch from Python") | {
+        "measures": [figure.record() for figure in figures],
+        "notes": notes,
+    }
+    show(measure_table(record), console)
+    for note in notes:
+        console.print(note, markup=False)
+    console.print(f"written to {write(record, options.json, '-launch-cost')}", markup=False)
+    return 0 if any(figure.what.startswith("gyral") for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
