@@ -1,11 +1,8 @@
 #include "crew.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 #include "clock.h"
 
@@ -50,6 +47,20 @@ void gy_crew_wait_done(int64_t ns)
     struct timespec deadline = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
     pthread_cond_timedwait(&gy_the_crew.done, &gy_the_crew.mutex, &deadline);
 #endif
+}
+
+void gy_crew_spin(const _Atomic unsigned *word, unsigned seen)
+{
+    int64_t until = gy_now_ns() + GY_SPIN_NS;
+    do {
+        for (int i = 0; i < 16; i++) {
+            if (atomic_load_explicit(word, memory_order_acquire) != seen)
+                return;
+            gy_relax();
+        }
+        /* On a busy machine the thread waited for may be queued behind this one, on this CPU. */
+        sched_yield();
+    } while (gy_now_ns() < until);
 }
 
 static void before_fork(void) { gy_crew_lock(); }
@@ -105,41 +116,53 @@ static int node_of_worker(int index)
     return topology == NULL || topology->count == 0 ? 0 : topology->cpu[index % topology->count].node;
 }
 
+/* Whether each thread of a full launch can have a CPU of its own. */
+static int one_cpu_each(void)
+{
+    const gy_topology *topology = gy_the_crew.topology;
+    return topology != NULL && topology->count > 1 && topology->count == gy_the_crew.threads;
+}
+
 int gy_crew_near(void)
 {
 #if defined(__linux__)
     const gy_topology *topology = gy_the_crew.topology;
-    if (topology == NULL || topology->nodes < 2)
+    if (topology == NULL || (topology->nodes < 2 && !one_cpu_each()))
         return 0;
-    int here = sched_getcpu();
-    for (int i = 0; i < topology->count; i++) {
-        if (topology->cpu[i].id != here)
-            continue;
-        for (int index = 0; index < gy_the_crew.threads; index++)
-            if (node_of_worker(index) == topology->cpu[i].node)
-                return index;
-    }
+    int here = sched_getcpu(), place = 0;
+    while (place < topology->count && topology->cpu[place].id != here)
+        place++;
+    if (place == topology->count)
+        return 0;
+    if (one_cpu_each())
+        return place;
+    for (int index = 0; index < gy_the_crew.threads; index++)
+        if (node_of_worker(index) == topology->cpu[place].node)
+            return index;
 #endif
     return 0;
 }
 
-/* A worker is tied to its node, not to one CPU: memory placed by first touch stays near, and the
- * scheduler can still step aside for the caller's thread, which is not ours to tie down. */
-static void tie_to_node(int index)
+/* With the mutex held.  When a launch may use every CPU each worker is tied to its own, and the one
+ * whose CPU the caller runs on is left out: a scheduler that wakes a worker on the caller's CPU, as
+ * Linux does on a busy machine, would have them take turns.  With fewer threads than CPUs workers
+ * are tied to their NUMA node only, so that two processes do not pile up on the same few CPUs. */
+static void tie(gy_worker *self)
 {
+    self->tied_for = gy_the_crew.threads;
 #if defined(__linux__)
     const gy_topology *topology = gy_the_crew.topology;
-    if (topology == NULL || topology->nodes < 2)
+    if (topology == NULL || topology->count == 0)
         return;
     cpu_set_t mask;
     CPU_ZERO(&mask);
-    int node = node_of_worker(index);
-    for (int i = 0; i < topology->count; i++)
-        if (topology->cpu[i].node == node && topology->cpu[i].id < CPU_SETSIZE)
+    int single = one_cpu_each();
+    for (int i = 0; i < topology->count; i++) {
+        int fits = single ? i == self->index : topology->cpu[i].node == node_of_worker(self->index);
+        if (fits && topology->cpu[i].id < CPU_SETSIZE)
             CPU_SET(topology->cpu[i].id, &mask);
+    }
     pthread_setaffinity_np(pthread_self(), sizeof mask, &mask);
-#else
-    (void)index;
 #endif
 }
 
@@ -217,11 +240,7 @@ static void idle(gy_worker *self)
     if (gy_the_crew.spin_pays) {
         atomic_fetch_add_explicit(&gy_the_crew.spinning, 1, memory_order_relaxed);
         gy_crew_unlock();
-        int64_t until = gy_now_ns() + GY_SPIN_NS;
-        do {
-            for (int i = 0; i < 16; i++)
-                gy_relax();
-        } while (atomic_load_explicit(&gy_the_crew.posts, memory_order_relaxed) == seen && gy_now_ns() < until);
+        gy_crew_spin(&gy_the_crew.posts, seen);
         gy_crew_lock();
         atomic_fetch_sub_explicit(&gy_the_crew.spinning, 1, memory_order_relaxed);
     }
@@ -235,9 +254,10 @@ static void idle(gy_worker *self)
 static void *worker_main(void *argument)
 {
     gy_worker *self = argument;
-    tie_to_node(self->index);
     gy_crew_lock();
     for (;;) {
+        if (self->tied_for != gy_the_crew.threads)
+            tie(self);
         int slot = 0;
         gy_job *work = find_job(self, &slot);
         if (work != NULL)
@@ -274,6 +294,7 @@ int gy_crew_start(int index, int *started)
         return 0;
     pthread_detach(thread);
     self->live = 1;
+    self->tied_for = 0;
     gy_the_crew.live++;
     *started = 1;
     return 1;

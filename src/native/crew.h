@@ -18,7 +18,7 @@ typedef struct gy_job {
     int to_wake;          /* parked workers still to be woken, by those who join */
     int closed;           /* the caller is waiting for `running` to reach zero */
     _Atomic int drained;  /* nothing left to take */
-    _Atomic int running;  /* workers inside; the job's memory lives until this is zero */
+    _Atomic unsigned running; /* workers inside; the job's memory lives until this is zero */
     unsigned char *taken; /* per slot */
     struct gy_job *next;
 } gy_job;
@@ -29,6 +29,7 @@ typedef struct gy_worker {
     int index;
     int live;
     int parked;
+    int tied_for; /* the thread count its CPU affinity was chosen for */
 } gy_worker;
 
 /* All but the atomics under the mutex. */
@@ -55,6 +56,9 @@ void gy_crew_unlock(void);
 /* Waits on `done`, with the mutex held. */
 void gy_crew_wait_done(int64_t at_most_ns);
 
+/* Spins, without the mutex, while `word` holds `seen`, for GY_SPIN_NS at most. */
+void gy_crew_spin(const _Atomic unsigned *word, unsigned seen);
+
 /* Prepares conditions and the fork handlers, once. */
 void gy_crew_prepare(void);
 
@@ -62,7 +66,7 @@ void gy_crew_prepare(void);
 
 /* The threads a launch may use; reads the machine at first use, never at import. */
 int gy_crew_threads(void);
-/* The first worker on the calling thread's NUMA node. */
+/* The worker whose place the calling thread is in: its CPU, or else its NUMA node. */
 int gy_crew_near(void);
 /* Starts the worker's thread unless it lives; 0 when the system refuses. */
 int gy_crew_start(int index, int *started);

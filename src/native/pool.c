@@ -52,9 +52,9 @@ static gy_status close_job(gy_job *work, unsigned generation)
     if (forked)
         return atomic_load(&work->running) > 0 ? GY_FORKED : GY_OK;
 
-    int64_t until = gy_now_ns() + GY_SPIN_NS;
-    while (atomic_load(&work->running) > 0 && gy_the_crew.spin_pays && gy_now_ns() < until)
-        gy_relax();
+    unsigned inside = atomic_load(&work->running);
+    if (inside > 0 && gy_the_crew.spin_pays)
+        gy_crew_spin(&work->running, inside);
     while (atomic_load(&work->running) > 0) {
         gy_crew_lock();
         if (atomic_load(&work->running) > 0)
