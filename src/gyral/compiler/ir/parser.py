@@ -118,7 +118,7 @@ class _Parser:
             self.start = start
             self.fail("no op has this name")
         operands: list[Value] = []
-        if self.kind == "value":
+        if self.kind == "value" and "\n" not in self.text[start : self.start]:  # else the next op's result
             operands.append(self.use(scope))
             while self.accept(","):
                 operands.append(self.use(scope))
