@@ -55,6 +55,6 @@ bench: .venv/.ready-bench ## Time the benchmark kernels on this machine
 	@$(BIN)/python -m gyral bench $(ARGS)
 
 clean: ## Remove what the targets made, .venv included
-	rm -rf .venv build dist site docs/generated .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* gyral-demo
+	rm -rf .venv build dist site .cache docs/pages/generated .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* gyral-demo
 	rm -f src/gyral/_native*.so
 	rm -rf src/*.egg-info
