@@ -37,7 +37,11 @@ def section() -> Section:
 
     def numpy() -> Results:
         minutes, flights = reference.delays(table.hour, table.delay, kernels.HOURS)
-        return {"minutes": minutes, "flights": flights, "miles": np.array([table.distance.sum(dtype=np.int64)])}
+        return {
+            "minutes": minutes,
+            "flights": flights,
+            "miles": np.array([table.distance.sum(dtype=np.int64)]),
+        }
 
     return Section(
         name="flights",

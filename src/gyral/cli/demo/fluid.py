@@ -12,8 +12,13 @@ from gyral.cli.demo.section import Results, Section
 COMPARED_STEPS = 2
 PICTURE_STEPS = 90
 RELAXATIONS = 40
-# Eddies of the first moment: centre as a fraction of height and width, radius as one of height, speed in pixels a step.
-EDDIES = ((0.45, 0.30, 0.20, 3.0), (0.55, 0.62, 0.24, -3.4), (0.25, 0.85, 0.14, 2.2), (0.80, 0.12, 0.13, -2.0))
+# Eddies at the start: centre as parts of height and width, radius as a part of the height, pixels a step.
+EDDIES = (
+    (0.45, 0.30, 0.20, 3.0),
+    (0.55, 0.62, 0.24, -3.4),
+    (0.25, 0.85, 0.14, 2.2),
+    (0.80, 0.12, 0.13, -2.0),
+)
 
 Plane = NDArray[np.float32]
 
@@ -96,7 +101,7 @@ def section() -> Section:
 
     return Section(
         name="fluid",
-        size=f"{photo.shape[1]} × {photo.shape[0]} cells, {COMPARED_STEPS} steps of {RELAXATIONS + 7} launches",
+        size=f"{photo.shape[1]} × {photo.shape[0]} cells, {COMPARED_STEPS} × {RELAXATIONS + 7} launches",
         ours=lambda: by_kernels(COMPARED_STEPS),
         numpy=lambda: by_numpy(photo, flow, COMPARED_STEPS),
         # Coordinates of some hundred pixels carry 3e-5 of rounding, which the slopes of the fields hand on.

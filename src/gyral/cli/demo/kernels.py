@@ -1,6 +1,7 @@
 """The kernels of the demo, in the language a user writes.
 
-Each is one thread's work; `kernel[shape](...)` runs one thread per element of the shape. In images the first axis is y.
+Each is one thread's work; `kernel[shape](...)` runs one thread per element of the shape. The first axis of an
+image is y.
 """
 
 import math
@@ -109,7 +110,10 @@ def between(field, y, x):
 
 @gy.kernel
 def advect(
-    across: gy.Array[gy.f32, 2], down: gy.Array[gy.f32, 2], field: gy.Array[gy.f32, 2], out: gy.Array[gy.f32, 2]
+    across: gy.Array[gy.f32, 2],
+    down: gy.Array[gy.f32, 2],
+    field: gy.Array[gy.f32, 2],
+    out: gy.Array[gy.f32, 2],
 ):
     """Each cell takes the value that the flow brings to it in one step."""
     y, x = gy.global_ids(2)
@@ -121,7 +125,10 @@ def divergence(across: gy.Array[gy.f32, 2], down: gy.Array[gy.f32, 2], out: gy.A
     """How much more flows out of each cell than into it."""
     y, x = gy.global_ids(2)
     out[y, x] = 0.5 * (
-        nearest(across, y, x + 1) - nearest(across, y, x - 1) + nearest(down, y + 1, x) - nearest(down, y - 1, x)
+        nearest(across, y, x + 1)
+        - nearest(across, y, x - 1)
+        + nearest(down, y + 1, x)
+        - nearest(down, y - 1, x)
     )
 
 
@@ -179,7 +186,9 @@ def black_scholes(
 
 
 @gy.kernel(block=256)
-def delays(hour: gy.Array[gy.u8], delay: gy.Array[gy.f32], minutes: gy.Array[gy.i32], flights: gy.Array[gy.i32]):
+def delays(
+    hour: gy.Array[gy.u8], delay: gy.Array[gy.f32], minutes: gy.Array[gy.i32], flights: gy.Array[gy.i32]
+):
     """Minutes of delay and number of flights for each hour of the day, cancelled flights (NaN) left out.
 
     Every block counts in its own shared memory and then adds what it found to the result.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 class Flights:
     """All flights that left New York City in 2013, one element per flight.
 
-    `hour` of scheduled departure 0 … 23; `delay` of departure in minutes, NaN when cancelled; `distance` in miles.
+    `hour` of scheduled departure, 0 … 23; `delay` of departure in minutes, NaN when cancelled;
+    `distance` in miles.
     """
 
     hour: NDArray[np.uint8]

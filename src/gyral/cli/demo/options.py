@@ -31,6 +31,6 @@ def section() -> Section:
         size=f"{OPTIONS:,} prices of calls and of puts",
         ours=ours,
         numpy=numpy,
-        # The reference's distribution is off by up to 7.5e-8 and its f32 sums by as much, times prices up to 80.
+        # The reference's distribution is off by up to 7.5e-8, its f32 sums by as much, times prices up to 80.
         tolerances={"call": 1e-4, "put": 1e-4},
     )

@@ -22,8 +22,15 @@ def encode(image: NDArray[np.uint8]) -> bytes:
 
     Raises ValueError for other shapes and types.
     """
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)) or not image.size:
-        raise ValueError(f"expected 8-bit (height, width) or (height, width, 3), got {image.dtype} {image.shape}")
+    if (
+        image.dtype != np.uint8
+        or image.ndim not in (2, 3)
+        or image.shape[2:] not in ((), (3,))
+        or not image.size
+    ):
+        raise ValueError(
+            f"expected 8-bit (height, width) or (height, width, 3), got {image.dtype} {image.shape}"
+        )
     height, width = image.shape[:2]
     rows = image.reshape(height, -1)
     # Each row as its difference to the row above, which compresses photographs well.

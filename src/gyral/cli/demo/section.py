@@ -13,8 +13,8 @@ Results = Mapping[str, NDArray[np.generic]]
 class Section:
     """The same job twice, by kernels and by NumPy, and how far the results may be apart.
 
-    `tolerances` names every result that is compared and the largest absolute difference allowed; 0 asks for equality.
-    `pictures` makes 8-bit images of shape (height, width) or (height, width, 3) from our results, by file name.
+    `tolerances` names every result that is compared and the largest absolute difference allowed; 0 asks for
+    equality. `pictures` makes 8-bit images, (height, width) or (height, width, 3), by file name.
     `facts` makes lines for a reader from our results.
     """
 

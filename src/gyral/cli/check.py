@@ -1,0 +1,130 @@
+"""`gyral check`: does this machine compute what the language means?"""
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from gyral.cli.exits import Exit
+from gyral.cli.locate import kernel
+from gyral.cli.output import people, print_json
+from gyral.cli.trial import Trial, run_trials
+from gyral.testing.conformance import Row, run
+
+GOOD = {"pass", "refused"}
+SHOWN = {
+    "pass": "[green]pass[/]",
+    "refused": "[yellow]refused[/]",
+    "wrong": "[bold red]WRONG[/]",
+    "error": "[bold red]ERROR[/]",
+}
+
+
+def check(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[FILE:KERNEL]", help="A kernel of yours; the language without.")
+    ] = None,
+    random: Annotated[int, typer.Option(min=1, help="Random launches of FILE:KERNEL.")] = 20,
+    seed: Annotated[int, typer.Option(help="Which random launches.")] = 0,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Groups of the conformance table, such as A.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="The device to check.")] = "cpu",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every case.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
+) -> None:
+    """Compare a device with the interpreter, the specification: row by row, or on a kernel of yours."""
+    if target is not None:
+        report_trials(run_trials(kernel(target), random, seed, device), json)
+        return
+    rows = run_conformance(device, group, quiet=json)
+    if json:
+        print_json([row_data(row) for row in rows])
+    else:
+        people().print(summary(rows))
+        if verbose or any(row.outcome not in GOOD for row in rows):
+            people().print(details(rows, verbose))
+    if any(row.outcome not in GOOD for row in rows):
+        raise typer.Exit(Exit.MISMATCH)
+
+
+def run_conformance(device: str, groups: list[str] | None, quiet: bool) -> list[Row]:
+    """The suite under a progress bar on standard error."""
+    with Progress(console=people(error=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task(f"checking {device}", total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return run(device, groups, progress=advance)
+
+
+def row_data(row: Row) -> dict[str, object]:
+    """One row for programs."""
+    return {
+        "group": row.group,
+        "row": row.row,
+        "case": row.name,
+        "outcome": row.outcome,
+        "detail": row.detail,
+    }
+
+
+def summary(rows: list[Row]) -> Table:
+    """Numbers of cases by outcome for each row of the language's list."""
+    grid = Table(title="Conformance: this device against the interpreter")
+    for heading in ("group", "row"):
+        grid.add_column(heading)
+    for heading in SHOWN:
+        grid.add_column(heading, justify="right")
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for row in rows:
+        counts.setdefault((row.group, row.row), Counter())[row.outcome] += 1
+    for (group, name), outcomes in counts.items():
+        bad = any(outcomes[outcome] for outcome in SHOWN if outcome not in GOOD)
+        numbers = [str(outcomes[outcome]) if outcomes[outcome] else "·" for outcome in SHOWN]
+        grid.add_row(group, name, *numbers, style="red" if bad else None)
+    total = Counter(row.outcome for row in rows)
+    grid.add_section()
+    grid.add_row("", "all", *(str(total[outcome]) for outcome in SHOWN))
+    return grid
+
+
+def details(rows: list[Row], every: bool) -> Table:
+    """The cases that are wrong, or all of them."""
+    grid = Table(title="Cases" if every else "What is wrong")
+    for heading in ("case", "outcome", "detail"):
+        grid.add_column(heading, overflow="fold")
+    for row in rows:
+        if every or row.outcome not in GOOD:
+            grid.add_row(f"{row.group} {row.row}: {row.name}", SHOWN[row.outcome], row.detail)
+    return grid
+
+
+def report_trials(trials: list[Trial], json: bool) -> None:
+    """Say how the random launches went; leave with MISMATCH when one differs."""
+    wrong = [trial for trial in trials if trial.difference]
+    if json:
+        print_json(
+            [
+                {"shape": list(trial.shape), "fault": trial.fault, "difference": trial.difference}
+                for trial in trials
+            ]
+        )
+    else:
+        for trial in wrong:
+            people().print(
+                f"shape {trial.shape}: {trial.difference}", style="red", markup=False, soft_wrap=True
+            )
+        faults = sum(bool(trial.fault) for trial in trials)
+        faulty = f", {faults} of them with the same fault on both sides" if faults else ""
+        people().print(
+            f"{len(trials) - len(wrong)} of {len(trials)} launches agree with the interpreter{faulty}"
+        )
+        if faults:
+            first = next(trial for trial in trials if trial.fault)
+            people().print(f"for example at shape {first.shape}: {first.fault}", markup=False, soft_wrap=True)
+    if wrong:
+        raise typer.Exit(Exit.MISMATCH)
