@@ -122,7 +122,8 @@ def sin_f32_fast(x: f32) -> f32:
     p = fma(z, 2.6057774e-06, -0.00019809665)
     p = fma(p, z, 0.008333068)
     p = fma(p, z, -0.1666666)
-    y = fma(r * z, p, r)
+    p = fma(p, z, 1.0)
+    y = r * p
     return bitcast(bitcast(y, u32) ^ (bitcast(shifted, u32) << 31), f32)
 
 
@@ -137,7 +138,8 @@ def cos_f32_fast(x: f32) -> f32:
     p = fma(z, 2.6057774e-06, -0.00019809665)
     p = fma(p, z, 0.008333068)
     p = fma(p, z, -0.1666666)
-    y = fma(r * z, -p, -r)
+    p = fma(p, z, 1.0)
+    y = -r * p
     return bitcast(bitcast(y, u32) ^ (bitcast(shifted, u32) << 31), f32)
 
 
@@ -148,9 +150,10 @@ def tan_f32_fast(x: f32) -> f32:
     r = fma(n, -HALF_PI_HI_F32, x)
     r = fma(n, -HALF_PI_MID_F32, r)
     z = r * r
-    p = fma(z, 0.02035831, 0.012654982)
-    p = fma(p, z, 0.057061926)
-    p = fma(p, z, 0.13289386)
-    p = fma(p, z, 0.33335334)
+    p = fma(z, 0.009511731, 0.0029064433)
+    p = fma(p, z, 0.024563797)
+    p = fma(p, z, 0.05337339)
+    p = fma(p, z, 0.13339269)
+    p = fma(p, z, 0.33333138)
     t = fma(r * z, p, r)
     return -1.0 / t if (bitcast(shifted, u32) & 1) == 1 else t

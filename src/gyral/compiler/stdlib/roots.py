@@ -1,0 +1,63 @@
+"""Roots: reciprocal square root, cube root, length of a pair."""
+
+from math import inf
+
+from gyral.compiler.words import bitcast, fma, sqrt
+from gyral.core.dtypes import f32, u32
+
+
+def rsqrt_f32(x: f32) -> f32:
+    """1 / sqrt x; what the root lost is worked into the quotient."""
+    tiny = x < 1e-28
+    v = x * 281474976710656.0 if tiny else x
+    root = sqrt(v)
+    y = 1.0 / root
+    lost = fma(-root, root, v)
+    fixed = fma(-0.5 * (lost * y), y * y, y)
+    y = fixed if (v > 0.0) and (v < inf) else y
+    return y * 16777216.0 if tiny else y
+
+
+def rsqrt_f32_fast(x: f32) -> f32:
+    """1 / sqrt x, both steps correctly rounded; a bare quotient is the cheapest form on current processors."""
+    return 1.0 / sqrt(x)
+
+
+def cbrt_f32(x: f32) -> f32:
+    """Cube root: a guess of x**(-1/3) from the exponent bits, two third-order steps, one corrected Newton step."""
+    a = abs(x)
+    tiny = a < 1.1754943508222875e-38
+    v = a * 16777216.0 if tiny else a
+    y = bitcast(0x548C39CB - bitcast(v, u32) // 3, f32)
+    c = fma(-(v * y), y * y, 1.0)
+    y = fma(y * c, fma(c, fma(c, 0.1728395061728395, 0.2222222222222222), 0.3333333333333333), y)
+    c = fma(-(v * y), y * y, 1.0)
+    y = fma(y * c, fma(c, 0.2222222222222222, 0.3333333333333333), y)
+    t = v * y * y
+    square = t * t
+    residue = fma(-square, t, v) - fma(t, t, -square) * t
+    t = fma(residue, y * y * 0.3333333333333333, t)
+    t = t * 0.00390625 if tiny else t
+    return (-t if x < 0.0 else t) if (a > 0.0) and (a < inf) else x
+
+
+def hypot_f32(x: f32, y: f32) -> f32:
+    """sqrt(x**2 + y**2), scaled clear of overflow and underflow, the squares' rounding errors added back."""
+    a = max(abs(x), abs(y))
+    b = min(abs(x), abs(y))
+    scale = 8.271806125530277e-25 if a > 1e18 else (f32(1.2676506002282294e30) if a < 1e-18 else f32(1.0))
+    back = 1.2089258196146292e24 if a > 1e18 else (f32(7.888609052210118e-31) if a < 1e-18 else f32(1.0))
+    u = a * scale
+    v = b * scale
+    square = u * u
+    rest = fma(u, u, -square)
+    other = v * v
+    sum = square + other
+    low = ((square - sum) + other) + (rest + fma(v, v, -other))
+    root = sqrt(sum)
+    fix = fma(-root, root, sum) + low
+    root = root + fix / (2.0 * root) if sum > 0.0 else root
+    result = root * back
+    result = result if a < inf else a
+    result = x + y if not ((x == x) and (y == y)) else result
+    return f32(inf) if (abs(x) == inf) or (abs(y) == inf) else result
