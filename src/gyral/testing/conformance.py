@@ -1,0 +1,168 @@
+"""The conformance suite: every row of the language, run on a device and compared with the interpreter.
+
+from gyral.testing import conformance
+rows = conformance.run("cpu")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Literal, TypeAlias
+
+from gyral.core.caps import Capabilities
+from gyral.core.dtypes import BY_NAME
+from gyral.core.errors import CompileError, Diagnostic, UnsupportedError
+from gyral.runtime.device import device as device_named
+from gyral.testing import reference
+from gyral.testing.case import Case
+from gyral.testing.cases import (
+    atomics,
+    bits,
+    blocks,
+    ids,
+    loops,
+    maths,
+    memory,
+    numbers,
+    programs,
+    simulations,
+    statements,
+    structure,
+    subgroups,
+    types,
+)
+from gyral.testing.cases.refusals import Refusal, refusals
+from gyral.testing.compare import difference
+
+Outcome: TypeAlias = Literal["pass", "refused", "wrong", "error"]
+GROUPS = {
+    "A": "statements",
+    "B": "types",
+    "C": "intrinsics",
+    "D": "memory",
+    "E": "structure",
+    "F": "whole kernels",
+    "R": "refusals",
+}
+ROOMS = (
+    statements,
+    loops,
+    numbers,
+    types,
+    ids,
+    blocks,
+    atomics,
+    subgroups,
+    bits,
+    maths,
+    memory,
+    structure,
+    programs,
+    simulations,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one case came out. `detail` says why it was refused, what was wrong, or which error it met."""
+
+    group: str
+    row: str
+    name: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """Every case of the groups A to F."""
+    return tuple(case for room in ROOMS for case in room.cases())
+
+
+def run(
+    device: str = "cpu",
+    groups: Iterable[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """Run the suite on a device; `groups` such as "AB" picks some of it.
+
+    `progress(done, total)` is called after every case. Nothing is raised for a case that fails.
+    """
+    chosen = set(GROUPS if groups is None else groups)
+    work: list[Case | Refusal] = [case for case in cases() if case.group in chosen]
+    if "R" in chosen:
+        work.extend(refusals())
+    found = []
+    for done, item in enumerate(work, 1):
+        found.append(run_refusal(item) if isinstance(item, Refusal) else run_case(item, device))
+        if progress is not None:
+            progress(done, len(work))
+    return found
+
+
+def run_case(case: Case, device: str = "cpu") -> Row:
+    """One case on a device. A refusal counts as one only where the device's capability record says so."""
+    found = partial(Row, case.group, case.row, case.name)
+    lacks = missing(case, device_named(device).capabilities)
+    try:
+        expected, got = reference.run_case(case), list(case.arguments())
+        launch(case, got, device)
+    except (UnsupportedError, CompileError) as error:
+        return found("refused", lacks) if lacks else found("error", f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001  a case must not stop the suite; its row says what happened
+        return found("error", f"{type(error).__name__}: {error}")
+    if lacks:
+        return found("wrong", f"ran, though the device says it lacks {lacks}")
+    for (name, right), (_, value) in zip(case.effects(expected), case.effects(got), strict=True):
+        text = difference(name, right, value, case.tolerance)
+        if text:
+            return found("wrong", text)
+    return found("pass")
+
+
+def launch(case: Case, arguments: Sequence[Any], device: str) -> None:
+    """Launch a case on a device and wait for it."""
+    with device_named(device):
+        bound = case.kernel[case.shape] if case.block is None else case.kernel[case.shape, case.block]
+        bound(*arguments)
+
+
+def missing(case: Case, capabilities: Capabilities) -> str:
+    """What a case needs and a device says it does not have, or ""."""
+    for name in sorted(case.requires):
+        kind, _, dtype = name.partition(" ")
+        if kind in BY_NAME and BY_NAME[kind] not in capabilities.dtypes:
+            return kind
+        if kind == "atomic" and BY_NAME[dtype] not in capabilities.atomics:
+            return name
+        if kind == "subgroups" and not capabilities.subgroup_sizes:
+            return kind
+    return ""
+
+
+def run_refusal(refusal: Refusal) -> Row:
+    """One refusal of the compiler: it passes when the code and the words are the stated ones."""
+    found = partial(Row, "R", refusal.code, refusal.name)
+    try:
+        refusal.kernel().ir()
+    except CompileError as error:
+        if error.code != refusal.code:
+            return found("wrong", f"refused as {error}")
+        if refusal.says not in error.diagnostics[0].message:
+            return found("wrong", f"{refusal.says!r} is not in {error.diagnostics[0].message!r}")
+        caret = pointed_at(error.diagnostics[0])
+        if refusal.caret and caret != refusal.caret:
+            return found("wrong", f"points at {caret!r} instead of {refusal.caret!r}")
+        return found("pass")
+    except Exception as error:  # noqa: BLE001  a case must not stop the suite; its row says what happened
+        return found("error", f"{type(error).__name__}: {error}")
+    return found("wrong", "compiled")
+
+
+def pointed_at(diagnostic: Diagnostic) -> str:
+    """The source text under a diagnostic's caret."""
+    span = diagnostic.span
+    end = span.end_column if span.end_line == span.line else len(diagnostic.source_line)
+    return diagnostic.source_line[span.column : end]
