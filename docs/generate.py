@@ -31,7 +31,11 @@ def cell(text: str) -> str:
 
 def sentence(text: str) -> str:
     """Text with a full stop, and its placeholders as code."""
-    shown = text.replace("{", "`").replace("}", "`").strip()
+    parts = text.strip().split("`")
+    for k, part in enumerate(parts):
+        mark = "" if k % 2 else "`"  # every second part is code already
+        parts[k] = part.replace("{", mark).replace("}", mark)
+    shown = "`".join(parts)
     return shown if shown.endswith((".", "!", "?")) else shown + "."
 
 
@@ -85,7 +89,7 @@ def bounded(row: Intrinsic) -> bool:
 def intrinsics() -> Iterator[str]:
     """The page of intrinsics."""
     yield (
-        "# Intrinsics\n\nFunctions of the language, called as `gy.f`, where `math` has them also as `math.f`. "
+        "# Intrinsics\n\nFunctions of the language, called as `gy.f`, many also as `math.f`. "
         "The error is the largest one found, in units in the last place: over every f32, over samples of "
         "every binade for f64. *Fast* is the body that `fastmath=True` takes, where there is one.\n"
     )

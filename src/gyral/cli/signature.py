@@ -17,7 +17,7 @@ ELEMENTS: dict[str, ElementType] = {
 def parse(text: str) -> list[DType | Vec | ArrayType]:
     """The types that `text` lists. Raises typer.BadParameter for anything else."""
     try:
-        tree = ast.parse(f"({text},)", mode="eval").body
+        tree = ast.parse(f"({text.strip().removesuffix(',')},)", mode="eval").body
     except SyntaxError as error:
         raise typer.BadParameter(f"{text!r} is not a list of types such as 'f32, Array[f32, 2]'") from error
     return [read(node) for node in tree.elts] if isinstance(tree, ast.Tuple) else [read(tree)]

@@ -39,7 +39,8 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     if np.issubdtype(ours.dtype, np.integer):
         return float(np.abs(ours.astype(np.int64) - theirs.astype(np.int64)).max(initial=0))
     left, right = ours.astype(np.float64), theirs.astype(np.float64)
-    apart = np.abs(left - right)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(left - right)
     same = (left == right) | (np.isnan(left) & np.isnan(right))
     return float(np.where(same, 0, np.where(np.isnan(apart), math.inf, apart)).max(initial=0))
 
