@@ -15,11 +15,11 @@ static inline uint64_t pack(uint32_t begin, uint32_t end) { return (uint64_t)beg
 static inline uint32_t first_of(uint64_t range) { return (uint32_t)(range >> 32); }
 static inline uint32_t end_of(uint64_t range) { return (uint32_t)range; }
 
-/* Items that should take `ns`, at least one and at most `limit`. */
+/* Items that should take `ns`, at least one and at most `limit`; one when the cost is unknown. */
 static int64_t items_for(double ns, double ns_per_item, int64_t limit)
 {
     if (!(ns_per_item > 0))
-        return limit;
+        return 1;
     double items = ns / ns_per_item;
     if (items >= (double)limit)
         return limit;
@@ -32,7 +32,7 @@ void gy_share_divide(gy_share *share, const gy_work *work, gy_slot *slot, int sl
     int64_t chunk = items / ((int64_t)slots * CHUNKS_PER_SLOT);
     int64_t longest = items_for(LONGEST_CHUNK_NS, work->ns_per_item, items);
     int64_t shortest = items_for(SHORTEST_CHUNK_NS, work->ns_per_item, items);
-    if (chunk > longest)
+    if (chunk > longest && work->ns_per_item > 0)
         chunk = longest;
     /* The floor never takes away a thread's own part: an even share is the least to hand out. */
     int64_t even = items / slots;
@@ -109,12 +109,13 @@ static int steal(gy_share *share, int self, uint32_t *chunk)
 int gy_share_poll(gy_share *share, int64_t now)
 {
     const gy_work *work = share->work;
-    if (work->poll != NULL && now - share->last_poll >= GY_POLL_NS) {
-        if (work->poll(work->poll_context) != 0)
+    int stopped = atomic_load_explicit(&share->stop, memory_order_relaxed);
+    if (!stopped && work->poll != NULL && now - share->last_poll >= GY_POLL_NS) {
+        if ((stopped = work->poll(work->poll_context) != 0))
             atomic_store_explicit(&share->stop, 1, memory_order_relaxed);
         share->last_poll = gy_now_ns();
     }
-    return atomic_load_explicit(&share->stop, memory_order_relaxed);
+    return stopped;
 }
 
 /* Runs one chunk in steps whose length is steered towards a millisecond, so that an interrupt is
