@@ -120,7 +120,7 @@ _TOLERANCES = {
     "black_scholes": 2e-5,
     "nbody": 2e-4,
     "stencil": 2e-6,
-    "sum": 1e-3,
+    "sum": 1e-4,
     "matmul": 1e-5,
     "launch": 1e-4,
 }

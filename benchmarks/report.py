@@ -24,8 +24,8 @@ class Table:
 
 
 def duration(seconds: float) -> str:
-    """Milliseconds, or microseconds below ten of them, to three digits."""
-    return f"{seconds * 1e6:.3g} µs" if seconds < 1e-5 else f"{seconds * 1e3:.3g} ms"
+    """Milliseconds, or microseconds below a hundred of them, to three digits."""
+    return f"{seconds * 1e6:.3g} µs" if seconds < 1e-4 else f"{seconds * 1e3:.3g} ms"
 
 
 def _threads(count: int) -> str:

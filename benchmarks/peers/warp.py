@@ -59,7 +59,7 @@ def mandelbrot(counts: Counts, max_iterations: int):
     cy = -1.0 + float(row) * (2.0 / float(counts.shape[0]))
     zx = float(cx)
     zy = float(cy)
-    count = 0
+    count = int(0)
     while count < max_iterations and zx * zx + zy * zy <= 4.0:
         following = cx + zx * zx - zy * zy
         zy = cy + 2.0 * zx * zy

@@ -1,5 +1,4 @@
 /* What the machine can do at most: memory traffic of three patterns, and multiply-adds in registers. */
-#include <stddef.h>
 #include <string.h>
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -7,6 +6,7 @@
 typedef __m512 vector;
 #define SET _mm512_set1_ps
 #define LOAD _mm512_load_ps
+#define ADD _mm512_add_ps
 #define FMA _mm512_fmadd_ps
 #define STREAM _mm512_stream_ps
 #define FENCE _mm_sfence()
@@ -16,10 +16,21 @@ typedef __m512 vector;
 typedef __m256 vector;
 #define SET _mm256_set1_ps
 #define LOAD _mm256_load_ps
+#define ADD _mm256_add_ps
 #define FMA _mm256_fmadd_ps
 #define STREAM _mm256_stream_ps
 #define FENCE _mm_sfence()
+#else
+#define LANES 4
+typedef float vector __attribute__((vector_size(16)));
+#define SET(value) ((vector){value, value, value, value})
+#define LOAD(from) (*(const vector *)(from))
+#define ADD(a, b) ((a) + (b))
+#define FMA(a, b, c) ((a) * (b) + (c))
+#define STREAM(to, value) (*(vector *)(to) = (value)) /* an ordinary store: no streaming one is known here */
+#define FENCE ((void)0)
 #endif
+#define CHAINS 8
 
 void triad(const float *restrict b, const float *restrict c, float *restrict a, long n) {
 #pragma omp parallel for simd schedule(static)
@@ -29,7 +40,6 @@ void triad(const float *restrict b, const float *restrict c, float *restrict a, 
 
 /* Stores that do not first read the line they overwrite; arrays are 64-byte aligned, n a multiple of 16. */
 void triad_streaming(const float *restrict b, const float *restrict c, float *restrict a, long n) {
-#ifdef LANES
 #pragma omp parallel
   {
 #pragma omp for schedule(static)
@@ -37,9 +47,6 @@ void triad_streaming(const float *restrict b, const float *restrict c, float *re
       STREAM(a + i, FMA(SET(3.0f), LOAD(c + i), LOAD(b + i)));
     FENCE;
   }
-#else
-  triad(b, c, a, n);
-#endif
 }
 
 void update(const float *restrict x, float *restrict y, long n) {
@@ -55,7 +62,6 @@ void copy(const float *restrict b, float *restrict a, long n) {
 }
 
 void copy_streaming(const float *restrict b, float *restrict a, long n) {
-#ifdef LANES
 #pragma omp parallel
   {
 #pragma omp for schedule(static)
@@ -63,27 +69,32 @@ void copy_streaming(const float *restrict b, float *restrict a, long n) {
       STREAM(a + i, LOAD(b + i));
     FENCE;
   }
-#else
-  copy(b, a, n);
-#endif
 }
 
+/* Adds up in eight chains, so that memory is the limit and not the latency of an addition. */
 float read_all(const float *restrict x, long n) {
   float sum = 0;
-#pragma omp parallel for simd schedule(static) reduction(+ : sum)
-  for (long i = 0; i < n; i++)
-    sum += x[i];
+#pragma omp parallel reduction(+ : sum)
+  {
+    float lanes[CHAINS * LANES] = {0};
+    vector chain[CHAINS];
+    for (int k = 0; k < CHAINS; k++)
+      chain[k] = SET(0.0f);
+#pragma omp for schedule(static)
+    for (long i = 0; i < n; i += CHAINS * LANES) {
+#pragma GCC unroll 8
+      for (int k = 0; k < CHAINS; k++)
+        chain[k] = ADD(chain[k], LOAD(x + i + k * LANES));
+    }
+    memcpy(lanes, chain, sizeof chain);
+    for (int k = 0; k < CHAINS * LANES; k++)
+      sum += lanes[k];
+  }
   return sum;
 }
 
 /* `operations` multiplications and additions on each thread, in independent chains. */
 void multiply_add(long operations, float *sink) {
-#ifndef LANES
-#define LANES 4
-  typedef float vector __attribute__((vector_size(16)));
-#define SET(value) ((vector){value, value, value, value})
-#define FMA(a, b, c) ((a) * (b) + (c))
-#endif
   long rounds = operations / (2 * 16 * LANES);
 #pragma omp parallel
   {
