@@ -57,7 +57,7 @@ def environment(peer: str, threads: int) -> dict[str, str]:
 
 
 @dataclass(slots=True)
-class Fleetmate:
+class Member:
     """One worker: a peer at a thread count. `missing` says why it cannot take part."""
 
     peer: str
@@ -68,7 +68,7 @@ class Fleetmate:
     missing: str = ""
 
     @classmethod
-    def start(cls, peer: str, threads: int, logs: Path) -> "Fleetmate":
+    def start(cls, peer: str, threads: int, logs: Path) -> "Member":
         """Start the process; `greet` waits until it is ready."""
         logs.mkdir(parents=True, exist_ok=True)
         log = open(logs / f"{peer.replace(':', '-')}-{threads}.log", "w")
@@ -78,6 +78,7 @@ class Fleetmate:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            start_new_session=True,  # Ctrl-C is the coordinator's; a worker ends when its pipe does
             env=environment(peer, threads),
             preexec_fn=lambda: os.sched_setaffinity(0, cores(threads)),
         )

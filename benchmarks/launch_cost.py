@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fleet import Fleetmate
+from fleet import Member
 from measure import Measurement, Settings, start_fleet
 from measures import Measure, heading, write
 from peers.build import peers_folder
@@ -28,7 +28,7 @@ KERNELS = ("launch", "launch_method", "launch_bound")
 PEERS = ("gyral", "numba", "cpp")
 
 
-def measured(rounds: int, seconds: float, fleet: list[Fleetmate]) -> tuple[list[Measure], list[str]]:
+def measured(rounds: int, seconds: float, fleet: list[Member]) -> tuple[list[Measure], list[str]]:
     """The figures, and a line for each peer or form that failed."""
     settings = Settings(KERNELS, PEERS, (1,), rounds=rounds, placements=1, seconds=seconds)
     run = Measurement(settings, fleet)
@@ -55,9 +55,9 @@ def main(given: list[str]) -> int:
         with console.status("measuring"):
             figures, notes = measured(max(1, options.rounds), options.seconds, fleet)
     finally:
-        for mate in fleet:
-            mate.end()
-    notes += [f"left out: {mate.peer}: {mate.missing}" for mate in fleet if mate.missing]
+        for member in fleet:
+            member.end()
+    notes += [f"left out: {member.peer}: {member.missing}" for member in fleet if member.missing]
     record = heading("measures", "One small launch from Python") | {
         "measures": [figure.record() for figure in figures],
         "notes": notes,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fleet import BATCH_SECONDS, OPEN_SECONDS, Fleetmate, Lost
+from fleet import BATCH_SECONDS, OPEN_SECONDS, Member, Lost
 from machine import wait_until_quiet
 from peers.limit import OPERATIONS, traffic
 from problems import PROBLEMS
@@ -95,7 +95,7 @@ class Limit:
         return max(memory, problem.operations / self.operations_per_second)
 
 
-Entrant = tuple[Fleetmate, Row]  # a worker with the row it is filling
+Entrant = tuple[Member, Row]  # a worker with the row it is filling
 
 
 def _rounded(value: Any) -> Any:
@@ -108,7 +108,7 @@ class Measurement:
     """Runs the settings' kernels over a fleet of started workers, one per peer and thread count."""
 
     def __init__(
-        self, settings: Settings, fleet: list[Fleetmate], step: Callable[[str], None] = lambda told: None
+        self, settings: Settings, fleet: list[Member], step: Callable[[str], None] = lambda told: None
     ) -> None:
         self.settings = settings
         self.fleet = fleet
@@ -125,23 +125,23 @@ class Measurement:
             for threads in self.settings.threads:
                 self._kernel(kernel, threads)
 
-    def _mates(self, threads: int) -> Iterator[Fleetmate]:
-        return (mate for mate in self.fleet if mate.threads == threads and not mate.missing)
+    def _members(self, threads: int) -> Iterator[Member]:
+        return (member for member in self.fleet if member.threads == threads and not member.missing)
 
-    def _limit(self, threads: int) -> Fleetmate | None:
-        return next((mate for mate in self._mates(threads) if mate.peer == "limit"), None)
+    def _limit(self, threads: int) -> Member | None:
+        return next((member for member in self._members(threads) if member.peer == "limit"), None)
 
     def _kernel(self, kernel: str, threads: int) -> None:
         """Open, measure in rounds and close one kernel on all workers of one thread count."""
         rows: dict[str, Entrant] = {}
-        for mate in self._mates(threads):
-            if mate.peer != "limit":
-                self.step(f"{kernel}, {threads} thread(s): {mate.peer} prepares")
-                row = self._opened(mate, kernel)
+        for member in self._members(threads):
+            if member.peer != "limit":
+                self.step(f"{kernel}, {threads} thread(s): {member.peer} prepares")
+                row = self._opened(member, kernel)
                 if row is not None:
                     self.rows.append(row)
                     if not row.fault:
-                        rows[mate.peer] = (mate, row)
+                        rows[member.peer] = (member, row)
         base = rows.pop(self.settings.base, None)
         others = list(rows.values())
         for turn in range(self.settings.rounds):
@@ -150,9 +150,9 @@ class Measurement:
             shift = turn % len(others) if others else 0
             for pair in others[shift:] + others[:shift] or [None]:
                 self._turn(kernel, base, pair)
-        for mate in self._mates(threads):
+        for member in self._members(threads):
             with self._losing(None):
-                mate.ask(BATCH_SECONDS, close=True)
+                member.ask(BATCH_SECONDS, close=True)
         self._measure_limit(kernel, threads)
 
     def _placement(self, turn: int) -> int:
@@ -165,11 +165,11 @@ class Measurement:
         if other and ours and theirs:
             other[1].ratios.append(theirs / ours)
 
-    def _opened(self, mate: Fleetmate, kernel: str) -> Row | None:
+    def _opened(self, member: Member, kernel: str) -> Row | None:
         """The row of a peer that has the kernel; its fault says what is wrong with it, if something is."""
-        row = Row(kernel, mate.peer, mate.threads)
+        row = Row(kernel, member.peer, member.threads)
         with self._losing(row):
-            told = mate.ask(OPEN_SECONDS, open=kernel)
+            told = member.ask(OPEN_SECONDS, open=kernel)
             if told.get("absent"):
                 return None
             row.fault = "; ".join(f"{form}: {why}" for form, why in told["faults"].items())
@@ -178,12 +178,12 @@ class Measurement:
                 row.fault = ""
         return row
 
-    def _batch(self, kernel: str, mate: Fleetmate, row: Row) -> float | None:
+    def _batch(self, kernel: str, member: Member, row: Row) -> float | None:
         """One batch; returns its median, and adds it to the row."""
-        self.step(f"{kernel}, {mate.threads} thread(s): {mate.peer}")
+        self.step(f"{kernel}, {member.threads} thread(s): {member.peer}")
         wait_until_quiet(self.settings.quiet)
         with self._losing(row):
-            told = mate.ask(BATCH_SECONDS, batch=self.settings.seconds, least=self.settings.least)
+            told = member.ask(BATCH_SECONDS, batch=self.settings.seconds, least=self.settings.least)
             launches = PROBLEMS[kernel].launches
             times = [seconds / launches for seconds in told["seconds"]]
             row.batches.append(statistics.median(times))
@@ -195,9 +195,9 @@ class Measurement:
 
     def _place_anew(self, kernel: str, pairs: list[Entrant]) -> None:
         """Data somewhere else in memory: which pages it lies in changes what the caches do."""
-        for mate, row in pairs:
+        for member, row in pairs:
             with self._losing(row):
-                mate.ask(OPEN_SECONDS, open=kernel, form=row.form)
+                member.ask(OPEN_SECONDS, open=kernel, form=row.form)
 
     @contextmanager
     def _losing(self, row: Row | None) -> Iterator[None]:
@@ -210,16 +210,16 @@ class Measurement:
 
     def _limit_rate(self, kernel: str, threads: int, amount: float) -> float:
         """`amount` a second in the limit's best run."""
-        mate = self._limit(threads)
-        if mate is None:
+        member = self._limit(threads)
+        if member is None:
             return 0.0
         self.step(f"{kernel}, {threads} thread(s): the machine's limit")
-        mate.ask(OPEN_SECONDS, open=kernel)
+        member.ask(OPEN_SECONDS, open=kernel)
         best = float("inf")
         for _ in range(max(2, self.settings.rounds // 2)):
             wait_until_quiet(self.settings.quiet)
-            best = min(best, *mate.ask(BATCH_SECONDS, batch=self.settings.seconds, least=3)["seconds"])
-        mate.ask(BATCH_SECONDS, close=True)
+            best = min(best, *member.ask(BATCH_SECONDS, batch=self.settings.seconds, least=3)["seconds"])
+        member.ask(BATCH_SECONDS, close=True)
         return amount / best
 
     def _measure_limit(self, kernel: str, threads: int) -> None:
@@ -229,12 +229,12 @@ class Measurement:
             self.limits.append(Limit(kernel, threads, memory, arithmetic))
 
 
-def start_fleet(peers: tuple[str, ...], threads: tuple[int, ...], logs: Path) -> list[Fleetmate]:
+def start_fleet(peers: tuple[str, ...], threads: tuple[int, ...], logs: Path) -> list[Member]:
     """Start one worker per peer and thread count, the machine's limit among them, and wait for all."""
     fleet = []
     for count in threads:
         for peer in dict.fromkeys(("limit", *peers)):
-            mate = Fleetmate.start(peer, count, logs)
-            mate.greet()
-            fleet.append(mate)
+            member = Member.start(peer, count, logs)
+            member.greet()
+            fleet.append(member)
     return fleet

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fleet import Fleetmate
+from fleet import Member
 from measure import Measurement, Settings, start_fleet
 from measures import heading, write
 from peers.build import peers_folder
@@ -76,11 +76,11 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(**chosen)
 
 
-def batches(settings: Settings, fleet: list[Fleetmate]) -> int:
+def batches(settings: Settings, fleet: list[Member]) -> int:
     """About how many steps a run has, for the progress bar."""
     per_kernel = 0
     for threads in settings.threads:
-        present = [mate.peer for mate in fleet if mate.threads == threads and not mate.missing]
+        present = [member.peer for member in fleet if member.threads == threads and not member.missing]
         others = len([peer for peer in present if peer not in ("limit", settings.base)])
         per_kernel += len(present) + settings.rounds * others * (2 if settings.base in present else 1)
     return per_kernel * len(settings.kernels)
@@ -99,15 +99,20 @@ def measured(settings: Settings, console: Console) -> dict[str, Any]:
             task = progress.add_task("", total=batches(settings, fleet))
             step = functools.partial(progress.update, task, advance=1)
             run = Measurement(settings, fleet, lambda told: step(description=told))
-            run.run()
+            try:
+                run.run()
+            except KeyboardInterrupt:
+                console.print("interrupted: what was measured until then is told and kept")
     finally:
-        for mate in fleet:
-            mate.end()
+        for member in fleet:
+            member.end()
     limits = [asdict(limit) | {"seconds": limit.seconds} for limit in run.limits]
     return heading("peers", "Gyral and its peers") | {
         "settings": asdict(settings),
-        "versions": {mate.peer: mate.version for mate in fleet if mate.version},
-        "missing": {f"{mate.peer} at {mate.threads}": mate.missing for mate in fleet if mate.missing},
+        "versions": {member.peer: member.version for member in fleet if member.version},
+        "missing": {
+            f"{member.peer} at {member.threads}": member.missing for member in fleet if member.missing
+        },
         "limits": limits,
         "rows": [row.record() for row in run.rows],
     }
