@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fleet import BATCH_SECONDS, OPEN_SECONDS, Member, Lost
+from fleet import BATCH_SECONDS, OPEN_SECONDS, Lost, Member
 from machine import wait_until_quiet
 from peers.limit import OPERATIONS, traffic
 from problems import PROBLEMS
