@@ -17,6 +17,7 @@ class CompileOptions:
 
     `unit_stride`: per array parameter, in order: the last axis is contiguous.
     `block`: extents, user axis order, () when the kernel has none and the compiler chooses.
+    `tile`: rows and vectors of gangs that the CPU interleaves, () for the compiler's choice.
     """
 
     index_bits: Literal[32, 64] = 32
@@ -25,6 +26,7 @@ class CompileOptions:
     unit_stride: tuple[bool, ...] = ()
     block: tuple[int, ...] = ()
     fastmath: bool = False
+    tile: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

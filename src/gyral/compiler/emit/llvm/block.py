@@ -1,0 +1,263 @@
+"""Kernels with a block: barriers split its body into stretches, each a loop over the block's gangs.
+
+What is the same for the whole block is computed once, outside those loops; control that holds a barrier is
+scalar too. A value that lives across a barrier is kept per gang in scratch memory, unless it is cheap to compute
+again. Whole blocks run unmasked; blocks at the far edges, or with padding lanes, run a masked copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gyral.compiler.emit.llvm import collective, local
+from gyral.compiler.emit.llvm.blockplace import BlockPlace, BlockShape, Spot
+from gyral.compiler.emit.llvm.context import Context, Plan
+from gyral.compiler.emit.llvm.control import for_counted, if_jump, while_jump
+from gyral.compiler.emit.llvm.flat import counted
+from gyral.compiler.emit.llvm.form import LANE, ROW
+from gyral.compiler.emit.llvm.memory import LocalMemory, Memory
+from gyral.compiler.emit.llvm.slots import Slots
+from gyral.compiler.emit.llvm.text import Text
+from gyral.compiler.emit.llvm.walk import emit_op, is_common
+from gyral.compiler.ir.define import Operation
+from gyral.compiler.ir.graph import Block, Op, Value
+from gyral.compiler.ir.ops.control import ForOp, IfOp, WhileOp
+from gyral.compiler.ir.ops.grid import BlockDimOp, BlockIdOp, GridDimOp, LocalIdOp, SpanOp
+from gyral.compiler.ir.ops.memory import LocalOp, SharedOp
+from gyral.compiler.ir.ops.subgroup import LaneIdOp
+from gyral.compiler.ir.traits import GANG, SYNC
+
+BLOCK_WORDS = (LocalIdOp, BlockIdOp, BlockDimOp, GridDimOp, SharedOp, LaneIdOp)
+
+
+def needs_block(function: Op) -> bool:
+    """Whether the kernel's meaning depends on its block."""
+    return any(
+        isinstance(op, BLOCK_WORDS)
+        or (isinstance(op, SpanOp) and op.scope == "block")
+        or (isinstance(op, Operation) and op.has(SYNC | GANG))
+        for op in function.walk()
+    )
+
+
+def shape_of(plan: Plan) -> BlockShape:
+    """The block's extents: the kernel's or the launch's own, else what suits the registers."""
+    rank = plan.function.attributes.get("rank", 1)
+    extents = plan.options.block or plan.function.attributes.get("block") or ()
+    if not extents:
+        extents = (1,) * (rank - 1) + (4 * plan.width,)
+    return BlockShape((1,) * (3 - rank) + tuple(extents), plan.width)
+
+
+def id_variance(plan: Plan, axis: int) -> int:
+    """How global and local ids along an axis differ: the last by lane, others by gang, all when rows are cut."""
+    rank = plan.function.attributes.get("rank", 1)
+    return LANE | ROW if axis == rank - 1 or not shape_of(plan).even else ROW
+
+
+def emit_shared(ctx: Context, op: Op) -> None:
+    """Shared memory was placed before the body."""
+
+
+def emit_blocks(plan: Plan, text: Text, memories: dict, given: dict) -> tuple[int, int, int]:
+    """Write the walk over blocks `%begin` to `%end`; gives the block's extents."""
+    shape = shape_of(plan)
+    grid = [_over(text, f"%s{axis}", shape.extents[axis]) for axis in range(3)]
+
+    def one(number: str) -> None:
+        line = text.let(f"udiv i64 {number}, {grid[2]}")
+        plane = text.let(f"udiv i64 {line}, {grid[1]}")
+        x = text.let(f"sub i64 {number}, {text.let(f'mul i64 {line}, {grid[2]}')}")
+        y = text.let(f"sub i64 {line}, {text.let(f'mul i64 {plane}, {grid[1]}')}")
+        spot = Spot.at(text, shape, (plane, y, x), tuple(grid), number)
+        if shape.padded or plan.checked:
+            Walk(plan, text, shape, spot, True, dict(memories), dict(given)).run()
+            return
+        whole, part, done = (text.fresh_label(hint) for hint in ("whole", "part", "next"))
+        text.branch(spot.is_whole, whole, part)
+        for label, masked in ((whole, False), (part, True)):
+            text.begin(label)
+            Walk(plan, text, shape, spot, masked, dict(memories), dict(given)).run()
+            text.jump(done)
+        text.begin(done)
+
+    counted(text, "%begin", "%end", one)
+    return shape.extents
+
+
+def _over(text: Text, size: str, by: int) -> str:
+    return size if by == 1 else text.let(f"udiv i64 {text.let(f'add i64 {size}, {by - 1}')}, {by}")
+
+
+@dataclass(slots=True)
+class Walk:
+    """One copy of a block's body: all gangs present, or each under the mask of threads that exist."""
+
+    plan: Plan
+    text: Text
+    shape: BlockShape
+    spot: Spot
+    masked: bool
+    memories: dict[Value, object]
+    given: dict
+    top: Context = field(init=False)
+    slots: Slots = field(init=False)
+    local_regions: list[tuple[Value, str, int]] = field(default_factory=list)
+    alive: str = ""
+
+    @property
+    def together(self) -> int:
+        """Gangs interleaved in a stretch."""
+        if self.masked:
+            return 1
+        return next(n for n in (4, 2, 1) if self.shape.gangs % n == 0)
+
+    def run(self) -> None:
+        """Write the body."""
+        plan = self.plan
+        self.slots = Slots(plan, self.text, self.shape.gangs)
+        place = BlockPlace(self.text, plan.function.attributes.get("rank", 1), self.shape, self.spot, "0")
+        self.top = Context(plan, self.text, where=place, values=self.given, memories=self.memories, scalar_only=True)
+        self._place_memory()
+        if plan.checked:
+            self.alive = self.slots.region(8 * self.shape.gangs)
+            counted(self.text, "0", str(self.shape.gangs), self._revive)
+        self.slots.find(plan.function.regions[0], is_boundary)
+        self.level(self.top, plan.function.regions[0])
+        plan.scratch_bytes = max(plan.scratch_bytes, self.slots.used)
+
+    def _revive(self, gang: str) -> None:
+        at = self.text.let(f"getelementptr i64, ptr {self.alive}, i64 {gang}")
+        self.text.do(f"store i64 -1, ptr {at}")
+
+    def _place_memory(self) -> None:
+        for op in self.plan.function.walk():
+            if isinstance(op, SharedOp):
+                kind = op.out.type
+                size, strides = kind.elem.itemsize, []
+                for extent in reversed(kind.shape):
+                    strides.insert(0, str(size))
+                    size *= extent
+                self.memories[op.out] = Memory(self.slots.region(size), (), tuple(strides))
+            elif isinstance(op, LocalOp):
+                size, offsets = local.layout(op.out.type, self.plan.width)
+                region = self.slots.region(size * self.shape.gangs)
+                self.local_regions.append((op.out, region, size))
+                self.memories[op.out] = LocalMemory({}, op.out.type.shape, offsets)
+
+    def level(self, ctx: Context, block: Block) -> None:
+        """Write a region that holds a barrier, or the whole body: stretches between boundaries."""
+        stretch: list[Op] = []
+        for op in block.ops[:-1]:
+            if is_boundary(op):
+                self.stretch(stretch)
+                stretch = []
+                self.boundary(op)
+            else:
+                stretch.append(op)
+        self.stretch(stretch)
+
+    def stretch(self, ops: list[Op]) -> None:
+        """Common values once, the rest for each group of gangs."""
+        for op in ops:
+            emit_op(self.top, op)
+        rest = [op for op in ops if op.regions or not is_common(self.top, op)]
+        if not rest:
+            return
+
+        def group(ctx: Context) -> None:
+            self.slots.bring(ctx, rest)
+            for op in rest:
+                emit_op(ctx, op)
+            for op in rest:
+                self.slots.keep(ctx, op.results)
+
+        self.each_group(group)
+
+    def each_group(self, body) -> None:
+        """Run `body(ctx)` for every group of gangs that has threads."""
+        together = self.together
+        counted(self.text, "0", str(self.shape.gangs // together), lambda n: self._group(n, together, body))
+
+    def _group(self, number: str, together: int, body) -> None:
+        text = self.text
+        first = number if together == 1 or number == "0" else text.let(f"mul nsw i64 {number}, {together}")
+        rank = self.plan.function.attributes.get("rank", 1)
+        place = BlockPlace(text, rank, self.shape, self.spot, first, masked=self.masked)
+        ctx = Context(
+            self.plan, text, rows=together, where=place, values=dict(self.top.values), memories=dict(self.memories)
+        )
+        place.ctx = ctx
+        for value, region, size in self.local_regions:
+            held = self.memories[value]
+            pointers = {
+                chain: text.let(f"getelementptr i8, ptr {region}, i64 {text.let(f'mul nsw i64 {place.gang(chain)}, {size}')}")
+                for chain in ctx.chains
+            }
+            ctx.memories[value] = LocalMemory(pointers, held.shape, held.leaf_offsets)
+        if self.alive:
+            ctx.alive = {
+                chain: text.let(f"getelementptr i64, ptr {self.alive}, i64 {place.gang(chain)}") for chain in ctx.chains
+            }
+        if not self.masked:
+            body(ctx)
+            return
+        ctx.mask = {chain: place.presence(ctx, chain) for chain in ctx.chains}
+        some, none = text.fresh_label("gang"), text.fresh_label("gone")
+        text.branch(ctx.any_of(ctx.mask.values()), some, none)
+        text.begin(some)
+        body(ctx)
+        text.jump(none)
+        text.begin(none)
+
+    def copy(self, sources: list[Value], targets: list[Value]) -> None:
+        """Per gang, all sources are read before any target is written."""
+        pairs = [(s, t) for s, t in zip(sources, targets, strict=True) if self.top.bits(t)]
+        if not pairs:
+            return
+
+        def group(ctx: Context) -> None:
+            names = []
+            for source, target in pairs:
+                self.slots.fetch(ctx, source)
+                names.append(self.slots.lanes_of(ctx, source, target))
+            for (_, target), parts in zip(pairs, names, strict=True):
+                self.slots.put(ctx, target, parts)
+
+        self.each_group(group)
+
+    def boundary(self, op: Op) -> None:
+        """Write an op that all threads of the block reach together."""
+        if isinstance(op, IfOp):
+            if_jump(self.top, op, lambda ctx, region: self._side(op, region))
+        elif isinstance(op, ForOp):
+            carried = op.body.args[1:]
+            self.copy(op.initial, carried)
+            for_counted(self.top, op, lambda ctx, region: self._turn(region, carried))
+            self.slots.alias(op.results, carried)
+        elif isinstance(op, WhileOp):
+            self.slots.alias(op.body.args, op.results)
+            self.copy(op.initial, op.test.args)
+            while_jump(self.top, op, lambda ctx, region: self._phase(op, region))
+        else:
+            collective.emit(self, op)
+
+    def _side(self, op: IfOp, region: Block) -> None:
+        self.level(self.top, region)
+        self.copy(region.terminator.operands, op.results)
+
+    def _turn(self, region: Block, carried: list[Value]) -> None:
+        self.level(self.top, region)
+        self.copy(region.terminator.operands, carried)
+
+    def _phase(self, op: WhileOp, region: Block) -> None:
+        self.level(self.top, region)
+        if region is op.test:
+            self.copy(region.terminator.operands[1:], op.results)
+        else:
+            self.copy(region.terminator.operands, op.test.args)
+
+
+def is_boundary(op: Op) -> bool:
+    """Whether an op is, or holds, a word of the whole block."""
+    return any(inner.has(SYNC) for inner in op.walk())

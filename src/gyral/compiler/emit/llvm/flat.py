@@ -1,0 +1,190 @@
+"""Kernels without a block: the launch is cut into tiles, whole ones and the rest.
+
+A whole tile runs all its gangs interleaved and unmasked. What is left over at the far edges runs gang by gang
+under a mask of the lanes that exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gyral.compiler.emit.llvm.context import Chain, Context, Plan
+from gyral.compiler.emit.llvm.form import Affine, Part, Scalar
+from gyral.compiler.emit.llvm.grid import lanes_below
+from gyral.compiler.emit.llvm.text import Text
+from gyral.compiler.emit.llvm.walk import emit_block
+from gyral.compiler.ir.graph import Value
+from gyral.core.errors import InternalError
+
+
+@dataclass(slots=True)
+class Tile:
+    """Where a tile's first thread is, in right-aligned axes, and its item number."""
+
+    text: Text
+    rank: int
+    width: int
+    cols: int
+    sizes: tuple[str, str, str]
+    origin: tuple[str, str, str]
+    item: str
+    items: str
+    present: str = ""
+    """Lanes that exist, for a gang of the rest; "" for a whole tile."""
+    first: str = ""
+    """Whether this gang is the first of its tile, for a gang of the rest."""
+
+    def _right(self, axis: int) -> int:
+        return axis + 3 - self.rank
+
+    def global_id(self, axis: int, chain: Chain) -> Part:
+        """Index in the launch: base plus lane on the last axis, a scalar on the others."""
+        at = self._right(axis)
+        if at == 2:
+            base = self.origin[2]
+            step = chain[1] * self.width
+            return Affine(self.text.let(f"add nsw i64 {base}, {step}") if step else base, 1)
+        if at == 1 and chain[0]:
+            return Scalar(self.text.let(f"add nsw i64 {self.origin[1]}, {chain[0]}"))
+        return Scalar(self.origin[at])
+
+    def global_size(self, axis: int) -> str:
+        """Extent of the launch."""
+        return self.sizes[self._right(axis)]
+
+    def span(self, count: str, scope: str, chain: Chain) -> tuple[Part, str, str]:
+        """A run of neighbours for each tile; in a tile of the rest its first gang takes the whole run."""
+        text, tile = self.text, self.cols * self.width
+        share = text.let(f"udiv i64 {text.let(f'add i64 {count}, ' + text.let(f'sub i64 {self.items}, 1'))}, {self.items}")
+        whole = text.let(f"udiv i64 {text.let(f'add i64 {share}, {tile - 1}')}, {tile}")
+        run = text.let(f"mul i64 {whole}, {tile}")
+        start = text.let(f"mul i64 {self.item}, {run}")
+        end = text.let(f"add i64 {start}, {run}")
+        end = text.call("i64", "llvm.smin.i64", f"i64 {end}", f"i64 {count}")
+        if self.present:
+            end = text.let(f"select i1 {self.first}, i64 {end}, i64 {start}")
+            return Affine(start, 1), end, self.present
+        step = chain[1] * self.width
+        return Affine(text.let(f"add nsw i64 {start}, {step}") if step else start, 1), end, str(tile)
+
+    def local_id(self, axis: int, chain: Chain) -> Part:
+        """A kernel that asks for this has a block."""
+        raise InternalError("a kernel with local ids reached the flat walk")
+
+    def block_id(self, axis: int) -> str:
+        """A kernel that asks for this has a block."""
+        raise InternalError("a kernel with block ids reached the flat walk")
+
+    block_dim = grid_dim = block_id
+
+
+def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value, object], given: dict) -> None:
+    """Write the walk over the items `%begin` to `%end` of a launch of `%s0` x `%s1` x `%s2` threads."""
+    width, tile = plan.width, cols * plan.width
+    rank = plan.function.attributes.get("rank", 1)
+    grid_x = _over(text, "%s2", tile)
+    grid_y = _over(text, "%s1", rows)
+    whole_x = text.let(f"udiv i64 %s2, {tile}")
+    items = text.let(f"mul i64 {text.let(f'mul i64 {grid_x}, {grid_y}')}, %s0")
+    head, run, done = "strip", "run", "finish"
+    entry = text.label
+    text.jump(head)
+    text.begin(head)
+    at = text.phi("i64")
+    at.add("%begin", entry)
+    text.branch(text.let(f"icmp slt i64 {at.name}, %end"), run, done)
+    text.begin(run)
+    line = text.let(f"udiv i64 {at.name}, {grid_x}")
+    x = text.let(f"sub i64 {at.name}, {text.let(f'mul i64 {line}, {grid_x}')}")
+    plane = text.let(f"udiv i64 {line}, {grid_y}")
+    y = text.let(f"sub i64 {line}, {text.let(f'mul i64 {plane}, {grid_y}')}")
+    left = text.let(f"sub i64 %end, {at.name}")
+    take = _min(text, text.let(f"sub i64 {grid_x}, {x}"), left)
+    stop = text.let(f"add i64 {x}, {take}")
+    row = text.let(f"mul i64 {y}, {rows}") if rows > 1 else y
+    whole = _min(text, stop, whole_x)
+    if rows > 1:
+        fits = text.let(f"icmp sle i64 {text.let(f'add i64 {row}, {rows}')}, %s1")
+        whole = text.let(f"select i1 {fits}, i64 {whole}, i64 {x}")
+    whole = text.call("i64", "llvm.smax.i64", f"i64 {whole}", f"i64 {x}")
+
+    def tile_at(column: str, number: str, **more: str) -> Tile:
+        return Tile(text, rank, width, cols, ("%s0", "%s1", "%s2"), (plane, row, column), number, items, **more)
+
+    def whole_tile(number: str) -> None:
+        column = text.let(f"mul nsw i64 {number}, {tile}")
+        item = text.let(f"add i64 {at.name}, {text.let(f'sub i64 {number}, {x}')}")
+        ctx = Context(plan, text, rows, cols, where=tile_at(column, item), values=dict(given), memories=dict(memories))
+        revive(ctx)
+        emit_block(ctx, plan.function.regions[0])
+
+    def rest_gang(number: str) -> None:
+        origin = text.let(f"mul nsw i64 {number}, {tile}")
+        item = text.let(f"add i64 {at.name}, {text.let(f'sub i64 {number}, {x}')}")
+
+        def gang(r: str, c: str) -> None:
+            column = text.let(f"add nsw i64 {origin}, {text.let(f'mul nsw i64 {c}, {width}')}")
+            here = text.let(f"add nsw i64 {row}, {r}") if rows > 1 else row
+            remaining = text.let(f"sub i64 %s2, {column}")
+            exists = text.let(f"icmp sgt i64 {remaining}, 0")
+            if rows > 1:
+                exists = text.let(f"and i1 {exists}, {text.let(f'icmp slt i64 {here}, %s1')}")
+            some, none = text.fresh_label("gang"), text.fresh_label("gone")
+            text.branch(exists, some, none)
+            text.begin(some)
+            where = tile_at(
+                column, item, present=_min(text, remaining, str(width)), first=text.let(f"icmp eq i64 {c}, 0")
+            )
+            where.origin = (plane, here, column)
+            ctx = Context(plan, text, where=where, values=dict(given), memories=dict(memories))
+            ctx.mask = {(0, 0): lanes_below(ctx, remaining)}
+            revive(ctx)
+            emit_block(ctx, plan.function.regions[0])
+            text.jump(none)
+            text.begin(none)
+
+        counted(text, "0", str(rows), lambda r: counted(text, "0", str(cols), lambda c: gang(r, c)))
+
+    counted(text, x, whole, whole_tile)
+    counted(text, whole, stop, rest_gang)
+    at.add(text.let(f"add i64 {at.name}, {take}"), text.label)
+    text.jump(head)
+    text.begin(done)
+
+
+def revive(ctx: Context) -> None:
+    """Under checks, start with every lane alive."""
+    if not ctx.plan.checked:
+        return
+    for chain in ctx.chains:
+        slot = ctx.text.alloca(f"i{ctx.width}", 8)
+        ctx.text.do(f"store i{ctx.width} -1, ptr {slot}")
+        ctx.alive[chain] = slot
+
+
+def counted(text: Text, start: str, stop: str, body) -> None:
+    """for n in start..stop-1: body(n)."""
+    if (start, stop) == ("0", "1"):
+        body("0")
+        return
+    head, turn, done = (text.fresh_label(hint) for hint in ("count", "turn", "end"))
+    entry = text.label
+    text.jump(head)
+    text.begin(head)
+    number = text.phi("i64")
+    number.add(start, entry)
+    text.branch(text.let(f"icmp slt i64 {number.name}, {stop}"), turn, done)
+    text.begin(turn)
+    body(number.name)
+    number.add(text.let(f"add nsw i64 {number.name}, 1"), text.label)
+    text.jump(head)
+    text.begin(done)
+
+
+def _over(text: Text, size: str, by: int) -> str:
+    """size / by, rounded up."""
+    return size if by == 1 else text.let(f"udiv i64 {text.let(f'add i64 {size}, {by - 1}')}, {by}")
+
+
+def _min(text: Text, a: str, b: str) -> str:
+    return text.call("i64", "llvm.smin.i64", f"i64 {a}", f"i64 {b}")

@@ -1,0 +1,81 @@
+"""Where a chain's threads stand. A `Position` answers for one way of walking the launch."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gyral.compiler.emit.llvm.context import Chain, Context
+from gyral.compiler.emit.llvm.form import ROW, Part, Scalar
+from gyral.compiler.ir.define import Operation
+from gyral.compiler.ir.ops.grid import SpanOp
+from gyral.core.dtypes import index
+
+
+class Position(Protocol):
+    """Ids and sizes as parts; axes are the user's, 0 the slowest."""
+
+    def global_id(self, axis: int, chain: Chain) -> Part:
+        """Index in the launch."""
+        ...
+
+    def local_id(self, axis: int, chain: Chain) -> Part:
+        """Index in the block."""
+        ...
+
+    def block_id(self, axis: int) -> str:
+        """Index of the block."""
+        ...
+
+    def block_dim(self, axis: int) -> str:
+        """Extent of a block."""
+        ...
+
+    def grid_dim(self, axis: int) -> str:
+        """Number of blocks."""
+        ...
+
+    def global_size(self, axis: int) -> str:
+        """Extent of the launch."""
+        ...
+
+    def span(self, count: str, scope: str, chain: Chain) -> tuple[Part, str, str]:
+        """First, end and step of the chain's share of 0..count-1."""
+        ...
+
+
+def emit_id(ctx: Context, op: Operation) -> None:
+    """global_id or local_id."""
+    ask = ctx.where.global_id if op.name == "grid.global_id" else ctx.where.local_id
+    for key in ctx.keys(ctx.bits(op.out)):
+        ctx.set(op.out, key, ask(op.axis, key))
+
+
+def emit_extent(ctx: Context, op: Operation) -> None:
+    """Sizes and block ids: one scalar."""
+    ask = getattr(ctx.where, op.name.split(".")[1])
+    ctx.set(op.out, (0, 0), Scalar(ask(op.axis)))
+
+
+def emit_span(ctx: Context, op: SpanOp) -> None:
+    """A thread's share of a range."""
+    for key in ctx.keys(ctx.bits(op.lower)):
+        lower, upper, step = ctx.where.span(ctx.scalar(op.count, key), op.scope, key)
+        ctx.set(op.lower, key, lower)
+        for value, name in ((op.upper, upper), (op.step, step)):
+            ctx.set(value, (key[0] if ctx.bits(value) & ROW else 0, 0), Scalar(name))
+
+
+def emit_clock(ctx: Context, op: Operation) -> None:
+    """The processor's cycle counter."""
+    name = ctx.text.call("i64", "llvm.readcyclecounter")
+    for key in ctx.keys(ctx.bits(op.out)):
+        ctx.set(op.out, key, Scalar(name))
+
+
+def lanes_below(ctx: Context, limit: str) -> str:
+    """The mask of lanes numbered below an i64 scalar."""
+    text = ctx.text
+    most = text.call("i64", "llvm.smin.i64", f"i64 {limit}", f"i64 {ctx.width}")
+    form = ctx.form(index, True)
+    spread = ctx.spread(most, form, index)
+    return text.let(f"icmp slt {form.llvm} {ctx.lane_numbers(form.element)}, {spread}")

@@ -1,0 +1,95 @@
+"""How many gangs run interleaved, and how they lie: rows of the launch by vectors along its last axis.
+
+One gang waits on its own latencies; several independent ones fill them, and neighbours share loads:
+- a loop lanes leave at different turns is a chain of dependent operations: as many gangs as registers allow;
+- a loop that loads some values per row and others per lane (a matrix product) reuses both in a block of rows
+  and vectors;
+- a loop over shared data with sums per lane takes two or more gangs;
+- straight code takes enough bytes per tile to feed the memory pipes.
+"""
+
+from __future__ import annotations
+
+from gyral.compiler.emit.llvm.form import LANE, ROW
+from gyral.compiler.ir.graph import Op, Value
+from gyral.compiler.ir.ops.arith import ConstOp
+from gyral.compiler.ir.ops.control import ForOp, WhileOp
+from gyral.compiler.ir.ops.grid import SpanOp
+from gyral.compiler.ir.ops.memory import LoadOp
+
+HEAVY = 48
+
+
+def choose(function: Op, rank: int, registers: int, variance: dict[Value, int]) -> tuple[int, int]:
+    """Rows and vectors of a tile."""
+    loops = [op for op in function.walk() if isinstance(op, (ForOp, WhileOp)) and _is_innermost(op)]
+    spans = any(isinstance(op, SpanOp) for op in function.walk())
+    size = sum(1 for op in function.walk() if not isinstance(op, ConstOp))
+    if not loops:
+        return 1, 4 if size <= 10 else 2 if size <= HEAVY else 1
+    carried = max(_carried(op, variance) for op in loops)
+    busiest = max(_pressure(op, variance) for op in loops)
+    if rank >= 2 and not spans and any(_reuses(op, variance) for op in loops):
+        return _block(max(1, carried), registers)
+    if spans:
+        return 1, _fit(registers, max(2, busiest), 4)
+    if size > 6 * HEAVY:
+        return 1, 1
+    return 1, _fit(registers, busiest, 4)
+
+
+def _is_innermost(op: Op) -> bool:
+    return not any(isinstance(inner, (ForOp, WhileOp)) for inner in op.walk() if inner is not op)
+
+
+def _carried(op: Op, variance: dict[Value, int]) -> int:
+    return sum(1 for r in op.results if variance.get(r, 0) & LANE)
+
+
+def _reuses(op: Op, variance: dict[Value, int]) -> bool:
+    """Whether the loop loads both per row and per lane."""
+    loads = [variance.get(inner.results[0], 0) for inner in op.walk() if isinstance(inner, LoadOp)]
+    return ROW in loads and LANE in loads
+
+
+def _block(carried: int, registers: int) -> tuple[int, int]:
+    """Rows and vectors such that sums, a row of vectors and a broadcast stay in registers."""
+    room = (registers - 6) // carried
+    for rows, cols in ((8, 2), (6, 2), (4, 2), (2, 2), (2, 1)):
+        if rows * cols <= room:
+            return rows, cols
+    return 1, 1
+
+
+def _pressure(op: Op, variance: dict[Value, int]) -> int:
+    """Vector registers one gang keeps busy through a turn: carried values and values from outside."""
+    inside = set()
+    for inner in op.walk():
+        inside.update(inner.results)
+        for region in inner.regions:
+            inside.update(region.args)
+    outside = {
+        value
+        for inner in op.walk()
+        if inner is not op
+        for value in inner.operands
+        if value not in inside and variance.get(value, 0) & LANE
+    }
+    return _carried(op, variance) + len(outside) + 3
+
+
+def _fit(registers: int, per_gang: int, most: int) -> int:
+    return max(1, min(most, registers // per_gang))
+
+
+def estimate(function: Op, item: tuple[int, int, int]) -> float:
+    """Rough nanoseconds of one work item: a nanosecond for a dozen vector operations, loops guessed at 64 turns."""
+    return max(1.0, _weight(function, 1.0) * item[0] * item[1] * item[2] / 16 / 12)
+
+
+def _weight(op: Op, turns: float) -> float:
+    total = 0.0
+    for region in op.regions:
+        inside = turns * 64 if isinstance(op, (ForOp, WhileOp)) else turns
+        total += sum(inside + _weight(inner, inside) for inner in region.ops)
+    return total
