@@ -27,7 +27,7 @@ from references import reference
 from report import absences, tables
 from terminal import show
 
-PEERS = ("gyral", "ispc", "ispc:avx512skx-x32", "cpp", "numba", "taichi", "warp", "jax", "pocl", "numpy")
+PEERS = ("gyral", "ispc", "ispc:avx512skx-x64", "cpp", "numba", "taichi", "warp", "jax", "pocl", "numpy")
 DEFAULT_KERNELS = (*KERNELS, "launch", "launch_bound")
 
 
