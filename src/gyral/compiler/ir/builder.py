@@ -36,6 +36,7 @@ class Builder:
     def op(
         self,
         kind: type[Operation],
+        /,
         *values: Value,
         types: Sequence[Type] | None = None,
         regions: Sequence[Block] = (),
@@ -47,7 +48,7 @@ class Builder:
         return op
 
     def value(
-        self, kind: type[Operation], *values: Value, type: Type | None = None, hint: str = "", **attributes: Any
+        self, kind: type[Operation], /, *values: Value, type: Type | None = None, hint: str = "", **attributes: Any
     ) -> Value:
         """Build an op with one result and return that result."""
         op = self.op(kind, *values, types=None if type is None else (type,), **attributes)
