@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gyral.jit.ahead import build as build_ahead
 
 from gyral.cli.locate import kernels
 from gyral.cli.output import people, print_json
 from gyral.cli.signature import parse
+from gyral.jit.ahead import build as build_ahead
 
 
 def build(

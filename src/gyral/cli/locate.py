@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import typer
+
 from gyral.jit.kernel import Kernel
 
 

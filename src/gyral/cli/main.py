@@ -5,7 +5,6 @@ from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
-from gyral.cli.show import show
 
 from gyral.cli.bench.command import bench
 from gyral.cli.build import build
@@ -14,6 +13,7 @@ from gyral.cli.demo.command import demo
 from gyral.cli.devices import devices
 from gyral.cli.exits import Exit, exit_for
 from gyral.cli.output import people
+from gyral.cli.show import show
 from gyral.core.errors import GyralError, InternalError
 
 app = typer.Typer(

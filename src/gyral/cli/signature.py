@@ -4,7 +4,7 @@ import ast
 
 import typer
 
-from gyral.core.dtypes import BY_NAME, Array, ArrayType, DType, ElementType, In, Vec
+from gyral.core.dtypes import BY_NAME, ArrayType, DType, ElementType, Vec
 
 SIZES = (2, 3, 4)
 ELEMENTS: dict[str, ElementType] = {
@@ -31,7 +31,7 @@ def read(node: ast.expr) -> DType | Vec | ArrayType:
         case ast.Subscript(value=ast.Name(id="In"), slice=inner) if isinstance(
             array := read(inner), ArrayType
         ):
-            return In[array]
+            return ArrayType(array.elem, array.rank, readonly=True)
         case ast.Subscript(
             value=ast.Name(id="Array"), slice=ast.Tuple(elts=[element, ast.Constant(value=int(rank))])
         ):
@@ -45,7 +45,7 @@ def make_array(element: DType | Vec | ArrayType, rank: int, node: ast.expr) -> A
     """An array type of rank 1 to 4."""
     if isinstance(element, ArrayType) or rank not in (1, 2, 3, 4):
         raise wrong(node)
-    return Array[element, rank]
+    return ArrayType(element, rank)
 
 
 def wrong(node: ast.expr) -> typer.BadParameter:

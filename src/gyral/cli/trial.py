@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import typer
-from gyral.jit.kernel import Kernel
 
 from gyral.core.dtypes import ArrayType, DType, StaticType, Vec
 from gyral.core.errors import KernelFault
+from gyral.jit.kernel import Kernel
 from gyral.jit.parameters import REQUIRED, Parameter
 from gyral.runtime.device import device as device_named
 from gyral.runtime.device import options

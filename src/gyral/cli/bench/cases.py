@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class Case:
     flops: int = 0
 
 
-def relative(ours: NDArray[np.generic], truth: NDArray[np.generic]) -> float:
+def relative(ours: NDArray[Any], truth: NDArray[Any]) -> float:
     """Largest difference over the largest magnitude of the truth."""
     scale = float(np.abs(truth).max()) or 1.0
     return float(np.abs(ours.astype(np.float64) - truth).max()) / scale

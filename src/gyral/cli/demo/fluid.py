@@ -1,6 +1,7 @@
 """A fluid that carries the photograph away: Stam's stable fluids on the pixels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ EDDIES = (
     (0.75, 0.20, 0.11, -3.0),
 )
 
-Plane = NDArray[np.float32]
+Plane = NDArray[Any]
 
 
 def eddies(height: int, width: int) -> tuple[Plane, Plane]:
@@ -49,7 +50,7 @@ class Fluid:
     spare: list[Plane]
 
     @classmethod
-    def holding(cls, photo: NDArray[np.float32], flow: tuple[Plane, Plane]) -> "Fluid":
+    def holding(cls, photo: Plane, flow: tuple[Plane, Plane]) -> "Fluid":
         """A fluid at its first moment: its flow, and an image of shape (height, width, 3) for its colours."""
         height, width = photo.shape[:2]
         across, down = (part.copy() for part in flow)
@@ -73,7 +74,7 @@ class Fluid:
         self.spare[1:] = fields
 
 
-def by_numpy(photo: NDArray[np.float32], flow: tuple[Plane, Plane], steps: int) -> Results:
+def by_numpy(photo: Plane, flow: tuple[Plane, Plane], steps: int) -> Results:
     """The same steps in NumPy."""
     across, down = flow
     ink = [photo[:, :, channel] for channel in range(3)]

@@ -1,12 +1,15 @@
 """What the demo's kernels compute, written with NumPy as one would without Gyral."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+# Element types are left open: NumPy's stubs widen f32 beside Python numbers, NumPy itself does not.
+Plane = NDArray[Any]
 
 
-def luma(photo: NDArray[np.float32]) -> Plane:
+def luma(photo: Plane) -> Plane:
     """Brightness of an image of shape (height, width, 3)."""
     return photo @ np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -29,7 +32,7 @@ def edges(image: Plane) -> Plane:
     return np.sqrt(across * across + down * down)
 
 
-def develop(photo: NDArray[np.float32], grey: Plane, blurred: Plane, amount: float) -> NDArray[np.float32]:
+def develop(photo: Plane, grey: Plane, blurred: Plane, amount: float) -> Plane:
     """Unsharp mask and an S-shaped tone curve."""
     t = np.clip(photo + (np.float32(amount) * (grey - blurred))[..., None], 0, 1)
     return t * t * (3 - 2 * t)
@@ -91,7 +94,7 @@ def black_scholes(
     return call, put
 
 
-def delays(hour: NDArray[np.uint8], delay: Plane, hours: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def delays(hour: Plane, delay: Plane, hours: int) -> tuple[Plane, Plane]:
     """Minutes of delay and number of flights for each hour, NaN left out."""
     flown = ~np.isnan(delay)
     minutes = np.bincount(hour[flown], weights=delay[flown], minlength=hours)

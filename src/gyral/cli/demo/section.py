@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Results = Mapping[str, NDArray[np.generic]]
+Results = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
