@@ -1,8 +1,8 @@
 """Error functions: a polynomial near 0, exponentials of fitted exponents further out."""
 
-from gyral.compiler.stdlib.exponential import exp_f32, exp_normal_f32
+from gyral.compiler.stdlib.exponential import exp_f32, exp_f64, exp_normal_f32
 from gyral.compiler.words import copysign, fma
-from gyral.core.dtypes import f32
+from gyral.core.dtypes import f32, f64
 
 
 def erf_f32(x: f32) -> f32:
@@ -50,17 +50,16 @@ def erfc_f32(x: f32) -> f32:
     """
     a = min(abs(x), 10.5)
     t = (a - 2.0) / (a + 2.0)
-    p = fma(t, 3.1261574e-05, 0.00014925779)
-    p = fma(p, t, 0.00017253088)
-    p = fma(p, t, -0.00048629017)
-    p = fma(p, t, -0.0014566049)
-    p = fma(p, t, 0.0012906573)
-    p = fma(p, t, 0.0087302625)
-    p = fma(p, t, -0.008038219)
-    p = fma(p, t, -0.054222506)
-    p = fma(p, t, 0.16405162)
-    p = fma(p, t, -0.16603012)
-    p = fma(p, t, -0.09276383)
+    p = fma(t, -1.9815621e-05, 0.00027489307)
+    p = fma(p, t, -0.00029405605)
+    p = fma(p, t, -0.0015372917)
+    p = fma(p, t, 0.0012109495)
+    p = fma(p, t, 0.008755475)
+    p = fma(p, t, -0.008023741)
+    p = fma(p, t, -0.054225758)
+    p = fma(p, t, 0.16405055)
+    p = fma(p, t, -0.16602999)
+    p = fma(p, t, -0.09276381)
     p = fma(p, t, 1.2769784)
     square = a * a
     low = fma(a, a, -square)
@@ -72,4 +71,65 @@ def erfc_f32(x: f32) -> f32:
     n = fma(n, square, -0.37612638)
     near = 1.0 - fma(a, fma(square, n, 0.12837917), a)
     y = near if a < 0.47 else far
+    return 2.0 - y if x < 0.0 else y
+
+
+def _erfc_positive_f64(a: f64) -> f64:
+    """erfc a = e**-a**2 R(t) / (1 + 2a) for 0.45 <= a <= 28, t = (a - 2) / (a + 2), the square in two parts."""
+    t = (a - 2.0) / (a + 2.0)
+    p = fma(t, -1.05940319604905e-07, 4.105151027946181e-07)
+    p = fma(p, t, 1.285337952730022e-07)
+    p = fma(p, t, -1.3670777562669816e-06)
+    p = fma(p, t, -9.175726787531782e-07)
+    p = fma(p, t, 1.9741241236981777e-06)
+    p = fma(p, t, 5.2585080739134264e-06)
+    p = fma(p, t, 3.4754472871305196e-06)
+    p = fma(p, t, -1.3472052112248718e-05)
+    p = fma(p, t, -3.635066052890176e-05)
+    p = fma(p, t, -1.5226283097387361e-06)
+    p = fma(p, t, 0.00015102489439688051)
+    p = fma(p, t, 0.00020637039151085988)
+    p = fma(p, t, -0.0004543390554783062)
+    p = fma(p, t, -0.0014568143771737064)
+    p = fma(p, t, 0.001271338831651078)
+    p = fma(p, t, 0.008722653908000423)
+    p = fma(p, t, -0.008034015076758199)
+    p = fma(p, t, -0.05422000099328496)
+    p = fma(p, t, 0.16405128003333055)
+    p = fma(p, t, -0.16603039761526883)
+    p = fma(p, t, -0.09276382658574535)
+    p = fma(p, t, 1.2769783815525286)
+    square = a * a
+    low = fma(a, a, -square)
+    e = exp_f64(-square)
+    return fma(-low, e, e) * (p / fma(2.0, a, 1.0))
+
+
+def _erf_near_f64(a: f64) -> f64:
+    """erf a for 0 <= a <= 1: an odd polynomial."""
+    z = a * a
+    p = fma(z, 5.950745974366255e-11, -1.136909581998582e-09)
+    p = fma(p, z, 1.4658823248194091e-08)
+    p = fma(p, z, -1.6350175240849459e-07)
+    p = fma(p, z, 1.64609880641469e-06)
+    p = fma(p, z, -1.4925594540522458e-05)
+    p = fma(p, z, 0.00012055331084235787)
+    p = fma(p, z, -0.0008548326980193123)
+    p = fma(p, z, 0.005223977624809708)
+    p = fma(p, z, -0.02686617064507639)
+    p = fma(p, z, 0.1128379167095488)
+    p = fma(p, z, -0.3761263890318375)
+    return fma(a, fma(z, p, 0.1283791670955126), a)
+
+
+def erf_f64(x: f64) -> f64:
+    """erf x: a polynomial up to 1, 1 - erfc beyond."""
+    a = min(abs(x), 6.0)
+    return copysign(_erf_near_f64(a) if a < 1.0 else 1.0 - _erfc_positive_f64(a), x)
+
+
+def erfc_f64(x: f64) -> f64:
+    """erfc x; as `erfc_f32`."""
+    a = min(abs(x), 28.0)
+    y = 1.0 - _erf_near_f64(a) if a < 0.47 else _erfc_positive_f64(a)
     return 2.0 - y if x < 0.0 else y
