@@ -14,12 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from fleet import source_path
 from measures import Measure, heading, write
 from report import measure_table
-from terminal import show
+from terminal import console, show
 
 PROBE = Path(__file__).parent / "first_launch_probe.py"
 
@@ -85,21 +83,21 @@ def main(given: list[str]) -> int:
     parser.add_argument("--processes", type=int, default=9, help="fresh processes per figure")
     parser.add_argument("--json", type=Path, help="where to write the record")
     options = parser.parse_args(given)
-    console = Console()
+    output = console()
     try:
-        with console.status("starting processes"):
+        with output.status("starting processes"):
             figures, notes = measured(max(1, options.processes))
     except ProbeFailed as fault:
-        console.print(str(fault), markup=False)
+        output.print(str(fault), markup=False)
         return 1
     record = heading("measures", "A new process") | {
         "measures": [figure.record() for figure in figures],
         "notes": notes,
     }
-    show(measure_table(record), console)
+    show(measure_table(record), output)
     for note in notes:
-        console.print(note, markup=False)
-    console.print(f"written to {write(record, options.json, '-first-launch')}", markup=False)
+        output.print(note, markup=False)
+    output.print(f"written to {write(record, options.json, '-first-launch')}", markup=False)
     return 0
 
 

@@ -7,14 +7,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from fleet import Member
 from measure import Measurement, Settings, start_fleet
 from measures import Measure, heading, write
 from peers.build import peers_folder
 from report import measure_table
-from terminal import show
+from terminal import console, show
 
 # What is told, by peer and problem, and the goal in nanoseconds.
 FIGURES = {
@@ -49,10 +47,10 @@ def main(given: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=0.1, help="length of a batch")
     parser.add_argument("--json", type=Path, help="where to write the record")
     options = parser.parse_args(given)
-    console = Console()
+    output = console()
     fleet = start_fleet(PEERS, (1,), peers_folder() / "logs")
     try:
-        with console.status("measuring"):
+        with output.status("measuring"):
             figures, notes = measured(max(1, options.rounds), options.seconds, fleet)
     finally:
         for member in fleet:
@@ -62,10 +60,10 @@ def main(given: list[str]) -> int:
         "measures": [figure.record() for figure in figures],
         "notes": notes,
     }
-    show(measure_table(record), console)
+    show(measure_table(record), output)
     for note in notes:
-        console.print(note, markup=False)
-    console.print(f"written to {write(record, options.json, '-launch-cost')}", markup=False)
+        output.print(note, markup=False)
+    output.print(f"written to {write(record, options.json, '-launch-cost')}", markup=False)
     return 0 if any(figure.what.startswith("gyral") for figure in figures) else 1
 
 

@@ -25,7 +25,7 @@ from peers.build import peers_folder
 from problems import KERNELS, PROBLEMS
 from references import reference
 from report import absences, tables
-from terminal import show
+from terminal import console, show
 
 PEERS = ("gyral", "ispc", "ispc:avx512skx-x64", "cpp", "numba", "taichi", "warp", "jax", "pocl", "numpy")
 DEFAULT_KERNELS = (*KERNELS, "launch", "launch_bound")
@@ -86,23 +86,23 @@ def batches(settings: Settings, fleet: list[Member]) -> int:
     return per_kernel * len(settings.kernels)
 
 
-def measured(settings: Settings, console: Console) -> dict[str, Any]:
+def measured(settings: Settings, output: Console) -> dict[str, Any]:
     """Run the benchmark; returns the record."""
-    with console.status("references"):
+    with output.status("references"):
         for kernel in settings.kernels:
             reference(kernel, peers_folder() / "references")
-    with console.status("starting the peers"):
+    with output.status("starting the peers"):
         fleet = start_fleet(settings.peers, settings.threads, peers_folder() / "logs")
     try:
         columns = (TextColumn("{task.description:60}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
+        with Progress(*columns, console=output, transient=True) as progress:
             task = progress.add_task("", total=batches(settings, fleet))
             step = functools.partial(progress.update, task, advance=1)
             run = Measurement(settings, fleet, lambda told: step(description=told))
             try:
                 run.run()
             except KeyboardInterrupt:
-                console.print("interrupted: what was measured until then is told and kept")
+                output.print("interrupted: what was measured until then is told and kept")
     finally:
         for member in fleet:
             member.end()
@@ -123,13 +123,13 @@ def main(given: list[str]) -> int:
     options = arguments(given)
     settings = settings_of(options)
     os.environ["GYRAL_BENCH_OFFSET"] = str(settings.offset)
-    console = Console(width=None if sys.stdout.isatty() else 170)
-    record = measured(settings, console)
+    output = console()
+    record = measured(settings, output)
     for table in tables(record):
-        show(table, console)
+        show(table, output)
     for line in absences(record):
-        console.print(line, markup=False)
-    console.print(f"written to {write(record, options.json)}", markup=False)
+        output.print(line, markup=False)
+    output.print(f"written to {write(record, options.json)}", markup=False)
     wrong = any("WRONG" in row["fault"] for row in record["rows"])
     ran = any(row["peer"] == settings.base and row["median"] for row in record["rows"])
     return 0 if ran and not wrong else 1

@@ -1,5 +1,7 @@
 """Tables on the terminal."""
 
+import sys
+
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -7,8 +9,15 @@ from rich.text import Text
 
 from report import Table
 
+WIDTH = 170  # where the output is no terminal and has no width of its own
 
-def show(table: Table, console: Console) -> None:
+
+def console() -> Console:
+    """The standard output."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
+def show(table: Table, to: Console) -> None:
     """Print one table; columns of figures are set to the right."""
     shown = RichTable(title=Text(table.title), box=box.SIMPLE, title_justify="left")
     for index, head in enumerate(table.heads):
@@ -16,4 +25,4 @@ def show(table: Table, console: Console) -> None:
         shown.add_column(head, justify="right" if figures else "left")
     for row in table.rows:
         shown.add_row(*map(Text, row))
-    console.print(shown)
+    to.print(shown)

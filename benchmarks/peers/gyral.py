@@ -1,8 +1,8 @@
 """Gyral: each kernel as its user writes it, over NumPy arrays."""
 
-import gyral as gy
 import numpy as np
 
+import gyral as gy
 import problems
 from peers.binding import Port, bind
 from peers.case import Peer
