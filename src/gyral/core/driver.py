@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,12 +28,17 @@ class Bits:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One launch, ready to run. `record` is host memory for faults and prints, or None."""
+    """One launch, ready to run.
+
+    `record` is host memory for faults and prints, or None. `keep` must stay alive until the launch is done.
+    `done`, when given, is called after it, on the thread that ran it; what it raises counts as a failure.
+    """
 
     shape: tuple[int, ...]
-    block: tuple[int, ...] | None
     arguments: Sequence[Pointer | Bits]
     record: Any = None
+    keep: tuple[Any, ...] = ()
+    done: Callable[[], None] | None = None
 
 
 class Driver(Protocol):
@@ -74,7 +79,7 @@ class Driver(Protocol):
         ...
 
     def launch(self, queue: Any, program: Any, launch: Launch) -> None:
-        """Put a launch on a queue."""
+        """Put a launch on a queue; with None as queue, run it now and return when it is done."""
         ...
 
     def copy_in(self, queue: Any, address: int, source: memoryview) -> None:
@@ -87,6 +92,10 @@ class Driver(Protocol):
 
     def mark(self, queue: Any) -> Any:
         """A mark behind everything that is on the queue now; `wait` waits for it."""
+        ...
+
+    def after(self, queue: Any, mark: Any) -> None:
+        """Let what is put on a queue from now on begin after a mark, of this driver, was reached."""
         ...
 
     def wait(self, mark: Any) -> None:

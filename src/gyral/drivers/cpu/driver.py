@@ -1,0 +1,172 @@
+"""The CPU as a device: machine code in this process, host memory as device memory."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gyral.core import native, settings
+from gyral.core.artifact import ArrayParameter, Artifact, Parameter, Signature
+from gyral.core.caps import Capabilities
+from gyral.core.driver import Launch, Pointer
+from gyral.core.dtypes import SCALARS
+from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, UserError
+from gyral.drivers.cpu.queue import Mark, Queue, wait
+
+_ALIGNMENT = 64
+_INTEGERS = frozenset(t for t in SCALARS if t.is_integer)
+_FLOATS = frozenset(t for t in SCALARS if t.is_float and t.bits >= 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Loaded code: the signature it was compiled to, the mapped image, and the plan that runs it."""
+
+    signature: Signature
+    code: Any
+    plan: Any
+
+
+class CpuDriver:
+    """The processor this runs on. UnsupportedError when the native module is missing."""
+
+    name = "cpu"
+
+    def __init__(self) -> None:
+        self._native = native.require()
+        threads = settings.current().threads
+        if threads:
+            self._native.set_threads(threads)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What the processor can do."""
+        return Capabilities(
+            atomics=_INTEGERS | _FLOATS,
+            scopes=frozenset({"block", "device", "system"}),
+            max_block=1 << 16,
+            shared_bytes=1 << 20,
+            units=self._native.threads(),
+            unified=True,
+        )
+
+    def allocate(self, nbytes: int) -> Any:
+        """Host memory, 64-byte aligned, not touched yet: pages go to the node that writes them first."""
+        try:
+            block = np.empty(nbytes + _ALIGNMENT, np.uint8)
+        except MemoryError as error:
+            raise DeviceError(f"no {nbytes} bytes of memory left", DeviceErrorKind.RESOURCE) from error
+        start = -block.__array_interface__["data"][0] % _ALIGNMENT
+        return block[start : start + nbytes]
+
+    def free(self, memory: Any) -> None:
+        """Dropping the last reference is what frees host memory."""
+
+    def address(self, memory: Any) -> int:
+        """Where the memory starts."""
+        return memory.__array_interface__["data"][0]
+
+    def load(self, artifact: Artifact) -> Program:
+        """Map the artifact's code. InternalError when it was made for something else."""
+        if artifact.form != "cpu-image":
+            raise InternalError(f"the CPU runs images, not {artifact.form!r}")
+        code = self._native.load(artifact.code, artifact.entry)
+        return Program(artifact.signature, code, self._plan(code, artifact.signature))
+
+    def queue(self) -> Queue:
+        """A new ordered queue, with a thread of its own once it is used."""
+        return Queue()
+
+    def launch(self, queue: Queue | None, program: Program, launch: Launch) -> None:
+        """Run a launch now, or when its turn comes."""
+        slots = pack(launch.arguments)
+
+        def work() -> None:
+            program.plan.run_packed(launch.shape, slots, launch.record)
+            if launch.done is not None:
+                launch.done()
+
+        if queue is None:
+            work()
+        else:
+            queue.put(work)
+
+    def copy_in(self, queue: Queue | None, address: int, source: memoryview) -> None:
+        """Copy host bytes to memory."""
+        data = source.cast("B")
+        self._do(queue, lambda: _window(address, data.nbytes).__setitem__(slice(None), data))
+
+    def copy_out(self, queue: Queue | None, target: memoryview, address: int) -> None:
+        """Copy memory to host bytes."""
+        data = target.cast("B")
+        self._do(queue, lambda: data.__setitem__(slice(None), _window(address, data.nbytes)))
+
+    def mark(self, queue: Queue) -> Mark:
+        """A mark behind everything on the queue."""
+        return queue.mark()
+
+    def after(self, queue: Queue, mark: Mark) -> None:
+        """Let the queue's thread wait for a mark of another queue."""
+        if not mark.reached.is_set():
+            queue.put(lambda: wait(mark))
+
+    def wait(self, mark: Mark) -> None:
+        """Block until a mark is reached."""
+        wait(mark)
+
+    def close(self) -> None:
+        """Nothing is held beyond the queues, which end with their last reference."""
+
+    def _plan(self, code: Any, signature: Signature) -> Any:
+        block = (1, 1, 1, *signature.options.block)[-3:]
+        params = tuple(_slots(p) for p in signature.parameters)
+        return self._native.Plan(
+            code,
+            params,
+            signature.rank,
+            signature.item,
+            block=block,
+            scratch_bytes=signature.scratch_bytes,
+            record=signature.needs_record,
+            cost_ns=signature.cost_ns,
+        )
+
+    def _do(self, queue: Queue | None, work: Any) -> None:
+        if queue is None:
+            work()
+        else:
+            queue.put(work)
+
+
+def open_cpu(index: int) -> CpuDriver:
+    """The driver of the CPU, of which there is one."""
+    if index:
+        raise UserError(f"there is one CPU device, cpu:0, and no cpu:{index}")
+    return CpuDriver()
+
+
+def _slots(parameter: Parameter) -> tuple[Any, ...]:
+    """A parameter to a plan that runs packed slots and checks nothing but their number."""
+    if isinstance(parameter, ArrayParameter):
+        return ("array", "u8", 1, parameter.rank, (), None, 1, parameter.writes)
+    return ("scalar", parameter.dtype.name, "", ())
+
+
+def _window(address: int, nbytes: int) -> memoryview:
+    return memoryview((ctypes.c_ubyte * nbytes).from_address(address)).cast("B")
+
+
+def pack(arguments: Any) -> bytes:
+    """Arguments as the kernel's slots: pointer, extents and strides per array, the bits of each scalar."""
+    words: list[int] = []
+    for argument in arguments:
+        if isinstance(argument, Pointer):
+            words += (argument.address, *argument.shape, *(s & 0xFFFFFFFFFFFFFFFF for s in argument.strides))
+        else:
+            words.append(argument.value)
+    return struct.pack(f"<{len(words)}Q", *words)

@@ -1,0 +1,128 @@
+"""Ordered queues of CPU work: one thread per queue that is used, none for those that are not."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from gyral.core.errors import StateError
+
+_live: weakref.WeakSet[Queue] = weakref.WeakSet()
+
+
+class Mark:
+    """A point in a queue. Holds its queue's state, so that waiting works after the queue is dropped."""
+
+    __slots__ = ("reached", "state")
+
+    def __init__(self, state: _State) -> None:
+        self.state = state
+        self.reached = threading.Event()
+
+
+class _State:
+    """What a queue and its thread share; the thread does not keep the queue itself alive."""
+
+    def __init__(self) -> None:
+        self.work: SimpleQueue[Callable[[], None] | Mark | None] = SimpleQueue()
+        self.failure: BaseException | None = None
+        self.thread: threading.Thread | None = None
+        self.lock = threading.Lock()
+        self.last: Mark | None = None
+
+    def raise_failure(self) -> None:
+        with self.lock:
+            failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+
+
+class Queue:
+    """Work is run in the order it is put. After a failure, work behind it that was put before the failure was
+    raised is still run, as it may belong to others.
+    """
+
+    def __init__(self) -> None:
+        self._state = _State()
+        self._end = weakref.finalize(self, self._state.work.put, None)
+        self._end.atexit = False
+        self._closed = False
+        _live.add(self)
+
+    def put(self, work: Callable[[], None]) -> None:
+        """Add work; raises what earlier work raised, if nobody was told yet."""
+        self._put(work)
+
+    def mark(self) -> Mark:
+        """A mark behind all work so far."""
+        if self._closed:
+            raise StateError("the queue is closed")
+        state = self._state
+        mark = Mark(state)
+        with state.lock:
+            if state.thread is None:
+                mark.reached.set()
+                return mark
+            state.last = mark
+            state.work.put(mark)
+        return mark
+
+    def close(self) -> None:
+        """Finish all work. Closing twice is harmless."""
+        if not self._closed:
+            mark = self.mark()
+            self._closed = True
+            self._end()
+            wait(mark)
+
+    def _put(self, work: Callable[[], None]) -> None:
+        if self._closed:
+            raise StateError("the queue is closed")
+        state = self._state
+        state.raise_failure()
+        with state.lock:
+            if state.thread is None:
+                state.thread = threading.Thread(target=_serve, args=(state,), name="gyral-queue", daemon=True)
+                state.thread.start()
+            state.work.put(work)
+
+    def _forget(self) -> None:
+        """In a forked child: the thread is gone, and with it the work that the parent will do."""
+        if not self._closed:
+            self._end.detach()
+            self._state = _State()
+            self._end = weakref.finalize(self, self._state.work.put, None)
+            self._end.atexit = False
+
+
+def wait(mark: Mark) -> None:
+    """Block until a mark is reached, then raise what work on its queue raised and nobody was told."""
+    # In slices, so that Ctrl-C is heard on every platform.
+    while not mark.reached.wait(0.2):
+        pass
+    mark.state.raise_failure()
+
+
+def _serve(state: _State) -> None:
+    while (item := state.work.get()) is not None:
+        if isinstance(item, Mark):
+            item.reached.set()
+            continue
+        try:
+            item()
+        except BaseException as error:  # noqa: BLE001 - it is raised again, in the caller's thread
+            with state.lock:
+                state.failure = state.failure or error
+        del item
+
+
+def _after_fork() -> None:
+    for queue in list(_live):
+        queue._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,159 @@
+"""Compiled kernels on disk: content-addressed, shared between processes, bounded, never trusted.
+
+A file is written beside its place, flushed and renamed, so that a reader sees all of it or nothing. Each
+carries its own key and a checksum; what does not match is removed and compiled again. A directory that
+cannot be written costs one warning and no result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+import warnings
+
+from gyral.core.events import CacheTrouble, emit
+
+_MAGIC = b"gyral artifact 1\n"
+_SUFFIX = ".gya"
+_FRESH = 3600.0  # a use is noted at most this often (seconds), so that a hit is one read
+
+
+class DiskCache:
+    """A directory of byte strings by key. `limit` bounds their sum in bytes; "" as `folder` keeps nothing."""
+
+    def __init__(self, folder: str, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit
+        self._warned = False
+        self._lock = threading.Lock()
+
+    def read(self, key: str) -> bytes | None:
+        """What was kept under a key, or None."""
+        if not self.folder:
+            return None
+        path = self._path(key)
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+                age = time.time() - os.fstat(file.fileno()).st_mtime
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._trouble(path, f"cannot be read: {error}")
+            return None
+        payload = _unwrap(key, data)
+        if payload is None:
+            self._discard(path)
+            emit(CacheTrouble(path, "is damaged and was removed"))
+            return None
+        if age > _FRESH:
+            self._note_use(path)
+        return payload
+
+    def write(self, key: str, payload: bytes) -> bool:
+        """Keep bytes under a key; False, with one warning, where that fails."""
+        if not self.folder or len(payload) > self.limit:
+            return False
+        path = self._path(key)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._replace(path, _wrap(key, payload))
+        except OSError as error:
+            self._trouble(self.folder, f"cannot be written: {error}")
+            return False
+        self._trim()
+        return True
+
+    def drop(self, key: str) -> None:
+        """Forget a key."""
+        if self.folder:
+            self._discard(self._path(key))
+
+    def size(self) -> int:
+        """Bytes kept now."""
+        return sum(size for _, size, _ in self._entries())
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for _, _, path in self._entries():
+            self._discard(path)
+
+    def _path(self, key: str) -> str:
+        return os.path.join(self.folder, key[:2], key[2:] + _SUFFIX)
+
+    def _replace(self, path: str, data: bytes) -> None:
+        temporary = os.path.join(os.path.dirname(path), f".new-{os.getpid()}-{os.urandom(6).hex()}")
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            self._discard(temporary)
+            raise
+
+    def _entries(self) -> list[tuple[float, int, str]]:
+        """Time of last use, size and path of every file, half-written leftovers included."""
+        found = []
+        for folder, _, names in os.walk(self.folder) if self.folder else ():
+            for name in names:
+                if not name.endswith(_SUFFIX) and not name.startswith(".new-"):
+                    continue
+                path = os.path.join(folder, name)
+                try:
+                    status = os.stat(path)
+                except OSError:
+                    continue  # another process removed it
+                found.append((status.st_mtime, status.st_size, path))
+        return found
+
+    def _trim(self) -> None:
+        """Remove what was not used for longest until a tenth of the room is free."""
+        with self._lock:
+            entries = self._entries()
+            total = sum(size for _, size, _ in entries)
+            if total <= self.limit:
+                return
+            for _, size, path in sorted(entries):
+                self._discard(path)
+                total -= size
+                if total <= self.limit - self.limit // 10:
+                    return
+
+    def _note_use(self, path: str) -> None:
+        try:
+            os.utime(path)
+        except OSError as error:
+            emit(CacheTrouble(path, f"its use cannot be noted: {error}"))
+
+    def _discard(self, path: str) -> None:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            emit(CacheTrouble(path, f"cannot be removed: {error}"))
+
+    def _trouble(self, path: str, reason: str) -> None:
+        emit(CacheTrouble(path, reason))
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{path} {reason}; kernels are compiled anew in each process "
+                "(GYRAL_CACHE_DIR names another directory)",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _wrap(key: str, payload: bytes) -> bytes:
+    return _MAGIC + hashlib.sha256(key.encode() + payload).digest() + payload
+
+
+def _unwrap(key: str, data: bytes) -> bytes | None:
+    start = len(_MAGIC) + 32
+    payload, checksum = data[start:], hashlib.sha256(key.encode() + data[start:]).digest()
+    return payload if data.startswith(_MAGIC) and data[len(_MAGIC) : start] == checksum else None

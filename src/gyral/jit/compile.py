@@ -1,0 +1,108 @@
+"""The road from a Python function to an artifact: frontend, pipeline, emitter, code generator.
+
+The one file of `jit` that loads the compiler; `targets` reaches it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from gyral.compiler import pipeline
+from gyral.compiler.emit.llvm.host import Host
+from gyral.compiler.emit.llvm.program import ENTRY, Emitted, emit
+from gyral.compiler.frontend.annotations import WEAK_BOOL, WEAK_FLOAT, WEAK_INT, Argument
+from gyral.compiler.frontend.annotations import StaticValue as CompilerStatic
+from gyral.compiler.frontend.lower import lower_kernel
+from gyral.compiler.interp.launch import run
+from gyral.compiler.ir.graph import Module
+from gyral.compiler.ir.printer import print_module
+from gyral.core.artifact import Artifact
+from gyral.drivers.cpu import codegen, image
+from gyral.jit.arguments import Kind, StaticValue, Weak
+from gyral.jit.request import Request
+
+_WEAK = {Weak.INT: WEAK_INT, Weak.FLOAT: WEAK_FLOAT, Weak.BOOL: WEAK_BOOL}
+Dump = Callable[[str, Module], None]
+
+
+def for_cpu(request: Request) -> Artifact:
+    """Machine code for the processor this runs on."""
+    emitted = _emitted(request)
+    data, entry = image.flatten(codegen.assemble(emitted.text, host()), ENTRY)
+    return Artifact("cpu-image", data, entry, emitted.signature)
+
+
+def llvm_source(request: Request) -> str:
+    """The LLVM text of a kernel, as the emitter prints it."""
+    return _emitted(request).text
+
+
+def asm_source(request: Request) -> str:
+    """The assembly of a kernel."""
+    return codegen.assembly(_emitted(request).text, host())
+
+
+def ir_text(request: Request, stage: str | None = None) -> str:
+    """The printed IR, as the frontend gives it or as it stands after a stage of the pipeline."""
+    module = lowered(request)
+    if stage is None:
+        return print_module(module)
+    seen: dict[str, str] = {}
+    pipeline.run(
+        module, request.options, pipeline.CPU, dump=lambda name, m: seen.update({name: print_module(m)})
+    )
+    return seen[stage]
+
+
+def lowered(request: Request) -> Module:
+    """The IR of a kernel as the frontend gives it."""
+    return lower_kernel(
+        request.function,
+        [argument_of(kind) for kind in request.kinds],
+        rank=request.rank,
+        block=request.options.block,
+        fastmath=request.options.fastmath,
+        check=request.options.check,
+    )
+
+
+def argument_of(kind: Kind) -> Argument:
+    """An argument's kind as the frontend knows it."""
+    if isinstance(kind, Weak):
+        return _WEAK[kind]
+    return CompilerStatic(kind.value) if isinstance(kind, StaticValue) else kind
+
+
+def interpret(
+    request: Request, shape: Sequence[int], block: Sequence[int], given: Sequence[tuple[str, Any]]
+) -> None:
+    """Run a kernel on the reference interpreter; `given` as `inspection` makes it."""
+    arguments: list[Any] = []
+    for form, value in given:
+        if form == "array":
+            arguments.append(value)
+        elif form == "scalars":
+            arguments += value
+    run(lowered(request), shape, block or None, arguments, check=request.options.check != "off")
+
+
+@cache
+def host() -> Host:
+    """This machine, as the emitter and the code generator know it."""
+    found = codegen.host()
+    return Host(found.triple, found.cpu, found.features, _vector_bits(found.features))
+
+
+def _vector_bits(features: str) -> int:
+    """The widest vector registers worth using."""
+    have = set(features.split(","))
+    if {"+avx512f", "+avx512vl", "+avx512bw", "+avx512dq"} <= have:
+        return 512
+    return 256 if "+avx2" in have else 128
+
+
+def _emitted(request: Request) -> Emitted:
+    module = pipeline.run(lowered(request), request.options, pipeline.CPU)
+    return emit(module, request.options, host())

@@ -1,0 +1,119 @@
+"""Looking inside a kernel: its types from annotations, its IR, and running it on the interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from gyral.core import entry
+from gyral.core.dtypes import PARAMETER_OF_BUILTIN, ArrayType, DType, StaticType, StructType, Vec
+from gyral.core.errors import UnsupportedError, UserError
+from gyral.jit.arguments import ArrayGiven, Given, Kind, ScalarGiven, StaticValue
+from gyral.jit.launch import check_shape
+from gyral.jit.parameters import REQUIRED, Parameter
+from gyral.jit.request import Request
+from gyral.jit.specialise import specialise
+from gyral.runtime.array import DeviceArray
+
+
+def kinds_of_types(kernel: str, parameters: Sequence[Parameter], types: Sequence[Any]) -> tuple[Kind, ...]:
+    """The kinds behind `kernel.source(..., *types)`; the annotations where no types are given.
+
+    A Static parameter takes its value in place of a type.
+    """
+    if not types:
+        return tuple(_annotated(kernel, parameter) for parameter in parameters)
+    if len(types) != len(parameters):
+        raise UserError(f"{kernel} has {len(parameters)} parameters, and {len(types)} types were given")
+    return tuple(_given(kernel, p, t) for p, t in zip(parameters, types, strict=True))
+
+
+def show_ir(request: Request, stage: str | None) -> str:
+    """The printed IR of a request."""
+    return entry.load("gyral.jit.compile:ir_text")(request, stage)
+
+
+class Interpreted(Protocol):
+    """What `Interpretation` needs of a kernel."""
+
+    name: str
+    rank: int
+    fastmath: bool
+    __gyral_kernel__: Any
+    _fixed_rank: int | None
+
+    def take(self, args: Any, kwargs: Any) -> list[Given]: ...
+    def block_for(self, block: Any, rank: int) -> tuple[int, ...]: ...
+    def effective_check(self) -> Any: ...
+
+
+class Interpretation:
+    """`kernel.interpret`: index it by a shape, call what comes back with the kernel's arguments."""
+
+    def __init__(self, kernel: Interpreted) -> None:
+        self._kernel = kernel
+
+    def __getitem__(self, key: Any) -> Any:
+        """A launch on the reference interpreter, on this thread; NumPy arrays are used in place."""
+        kernel = self._kernel
+        rank = kernel.rank or entry.load("gyral.jit.ranks:rank_of")(kernel.__gyral_kernel__)
+        shape, block = key, None
+        if isinstance(key, tuple) and len(key) == 2 and (isinstance(key[0], tuple) or rank == 1):
+            shape, block = key
+        extents = check_shape(kernel.name, shape, rank)
+
+        def interpret(*args: Any, **kwargs: Any) -> None:
+            self._run(extents, block, kernel.take(args, kwargs))
+
+        return interpret
+
+    def _run(self, shape: tuple[int, ...], block: Any, given: Sequence[Given]) -> None:
+        kernel = self._kernel
+        for argument in given:
+            if isinstance(argument, ArrayGiven) and argument.host is None:
+                _require_host(argument)
+        chosen = kernel.block_for(block, len(shape))
+        spec = specialise(given, shape, chosen, "cpu", kernel.effective_check(), kernel.fastmath)
+        request = Request(kernel.__gyral_kernel__, spec.kinds, spec.options, kernel._fixed_rank)
+        entry.load("gyral.jit.compile:interpret")(request, shape, chosen, [_plain(g) for g in given])
+
+
+def _require_host(argument: ArrayGiven) -> None:
+    if not isinstance(argument.owner, DeviceArray) or not argument.owner.device.capabilities.unified:
+        raise UnsupportedError(
+            f"the interpreter reads host memory, and argument {argument.name!r} is elsewhere"
+        )
+
+
+def _plain(given: Given) -> tuple[str, Any]:
+    """An argument for the interpreter: ("array", NumPy array), ("scalars", numbers) or ("static", value)."""
+    if isinstance(given, ArrayGiven):
+        host = given.host if given.host is not None else np.asarray(given.owner.numpy())
+        return "array", host
+    if isinstance(given, ScalarGiven):
+        return "scalars", given.values
+    return "static", given.kind.value
+
+
+def _annotated(kernel: str, parameter: Parameter) -> Kind:
+    accepts = parameter.accepts
+    if isinstance(accepts, (ArrayType, DType, Vec, StructType)):
+        return accepts
+    if isinstance(accepts, StaticType) and parameter.default is not REQUIRED:
+        return StaticValue(parameter.default)
+    what = "a value" if isinstance(accepts, StaticType) else "a type"
+    raise UserError(f"parameter {parameter.name!r} of {kernel} needs {what}: give one type per parameter")
+
+
+def _given(kernel: str, parameter: Parameter, given: Any) -> Kind:
+    if isinstance(parameter.accepts, StaticType):
+        return StaticValue(given)
+    if isinstance(given, type) and given in PARAMETER_OF_BUILTIN:
+        return PARAMETER_OF_BUILTIN[given]
+    if isinstance(given, (ArrayType, DType, Vec, StructType)):
+        return given
+    raise UserError(
+        f"{given!r} is no type for parameter {parameter.name!r} of {kernel}; give gy.f32, gy.Array[...]"
+    )

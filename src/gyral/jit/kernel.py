@@ -1,0 +1,296 @@
+"""Kernels as a user holds them: `@kernel`, `kernel[shape](...)`, and ways to look inside."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import numpy as np
+
+from gyral.core import context, native, settings
+from gyral.core.artifact import Artifact, Check, Signature
+from gyral.core.errors import UserError
+from gyral.core.native import Dispatcher
+from gyral.jit.arguments import ArrayGiven, Given, contiguous, take
+from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
+from gyral.jit.launch import check_block, check_shape, choose_device, run
+from gyral.jit.parameters import Parameter, bind, parameters_of
+from gyral.jit.plan import dispatch_plan
+from gyral.jit.programs import Programs
+from gyral.jit.ranks import Unranked, rank_of
+from gyral.jit.records import new_record, report
+from gyral.jit.request import Request
+from gyral.jit.specialise import Spec, declared, is_plain, specialise
+from gyral.jit.targets import print_source
+from gyral.runtime.device import Device, check_level, device
+from gyral.runtime.stream import Stream
+
+if TYPE_CHECKING:
+    pass
+
+Block = int | tuple[int, ...] | None
+
+
+class Kernel(Dispatcher):
+    """A function compiled for devices. `kernel[shape](*args)` runs one thread per element of `shape`.
+
+    Made by `@gyral.kernel`. Specialised by itself for each combination of argument types that it meets.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        rank: int | None = None,
+        block: Block = None,
+        fastmath: bool = False,
+        check: bool | str | None = None,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.__gyral_kernel__ = function
+        self.name = function.__name__
+        if rank is not None and rank not in (1, 2, 3):
+            raise UserError(f"the rank of a kernel is 1, 2 or 3, not {rank!r}")
+        self.rank = rank or 0
+        self._fixed_rank = rank
+        self.block = block
+        self.fastmath = bool(fastmath)
+        self.check: Check | None = check_level(check)
+        self._programs = Programs(self.name, function, rank)
+        self._plans: dict[tuple[Spec, tuple[int, ...] | None], Any] = {}
+        self._signatures: dict[Any, Signature] = {}
+
+    @functools.cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters as annotated."""
+        return parameters_of(self.__gyral_kernel__)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """A kernel needs a launch shape: UserError says how to give it."""
+        raise UserError(f"{self.name} is a kernel: launch it with a shape, {self.name}[shape](...)")
+
+    def launch(
+        self,
+        shape: int | tuple[int, ...],
+        *args: Any,
+        block: Block = None,
+        device: Device | str | None = None,
+        stream: Stream | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """The long form of `kernel[shape, block](*args)`, with a place to run."""
+        there = None if device is None else _device(device)
+        self._launch(check_shape(self.name, shape, self.rank), block, args, kwargs, there, stream)
+
+    def bind(
+        self, shape: int | tuple[int, ...], *args: Any, block: Block = None, **kwargs: Any
+    ) -> Callable[[], None]:
+        """Check a launch once; calling what comes back launches it again, on the arrays given here."""
+        extents = check_shape(self.name, shape, self.rank)
+        given = self._take(args, kwargs)
+        there, spec, program = self._prepare(extents, block, given, None)
+        plain = all(map(is_plain, spec.kinds)) and _all_numpy(given) and there.capabilities.unified
+        if plain and not program.signature.needs_record:
+            values = bind(self.name, self.parameters, args, kwargs)
+            plan = self._plan(program, spec, self._named_block(block, spec.rank))
+            try:
+                return plan.bind(extents, tuple(values))
+            except TypeError:
+                pass  # a number that only Python converts, such as one of NumPy's rarer scalar types
+        return functools.partial(run, self.name, there, program, extents, given, None)
+
+    def compile(self, device: Device | str = "cpu", *types: Any, **options: Any) -> Artifact:
+        """Compile for argument types (the annotations' by default) without running. Needs no device."""
+        kind = device.kind if isinstance(device, Device) else str(device).partition(":")[0]
+        return self._programs.artifact(self._declared(types, kind, **options))
+
+    def ir(self, *types: Any, stage: str | None = None, **options: Any) -> str:
+        """The IR for argument types, as the frontend gives it or after a stage of the pipeline."""
+        return show_ir(self._request(types, **options), stage)
+
+    def source(self, language: str, *types: Any, **options: Any) -> str:
+        """The kernel in a language it passes through: "llvm", "asm"."""
+        return print_source(language, self._request(types, **options))
+
+    @property
+    def interpret(self) -> Interpretation:
+        """`kernel.interpret[shape](*args)` runs the reference interpreter on NumPy arrays."""
+        return Interpretation(self)
+
+    def take(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Given]:
+        """A call's arguments, checked against the parameters."""
+        return self._take(args, kwargs)
+
+    def block_for(self, block: Block, rank: int, most: int = 1 << 16) -> tuple[int, ...]:
+        """The block of a launch: the one asked for, else the kernel's own, () when there is neither."""
+        if self.block is not None and block is not None:
+            own = check_block(self.name, self.block, rank, most)
+            if check_block(self.name, block, rank, most) != own:
+                raise UserError(
+                    f"{self.name} is compiled with block={self.block}, and {block!r} was asked for"
+                )
+        chosen = block if block is not None else self.block
+        return () if chosen is None else check_block(self.name, chosen, rank, most)
+
+    def effective_check(self) -> Check:
+        """The check level of a launch here: the kernel's own, else the scope's, else the process's."""
+        return self.check or context.current().check or settings.current().check
+
+    def _take(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Given]:
+        values = bind(self.name, self.parameters, args, kwargs)
+        return [take(parameter, value) for parameter, value in zip(self.parameters, values, strict=True)]
+
+    def _prepare(
+        self, shape: tuple[int, ...], block: Block, given: Sequence[Given], asked: Device | None
+    ) -> tuple[Device, Spec, Any]:
+        there = choose_device(self.name, given, asked)
+        if not there.capabilities.unified:
+            given = [contiguous(g) if isinstance(g, ArrayGiven) and g.host is not None else g for g in given]
+        chosen = self.block_for(block, len(shape), there.capabilities.max_block)
+        fast = self.fastmath or bool(context.current().fastmath)
+        kinds = tuple(g.kind for g in given)
+        known = self._programs.writes(kinds)
+        spec = specialise(given, shape, chosen, there.kind, self.effective_check(), fast, known)
+        program = self._programs.get(spec, there)
+        if known is None and not spec.options.noalias:
+            # Only now it is known which arrays are written: arrays that are merely read may overlap.
+            written = self._programs.writes(kinds)
+            better = specialise(given, shape, chosen, there.kind, self.effective_check(), fast, written)
+            if better != spec:
+                spec, program = better, self._programs.get(better, there)
+        if program.signature.rank != len(shape):
+            self.rank = program.signature.rank
+            check_shape(self.name, shape, self.rank)
+        return there, spec, program
+
+    def _launch(
+        self,
+        shape: tuple[int, ...],
+        block: Block,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        asked: Device | None = None,
+        stream: Stream | None = None,
+    ) -> None:
+        given = self._take(args, kwargs)
+        there, spec, program = self._prepare(shape, block, given, asked)
+        self.rank = program.signature.rank
+        scoped = context.VARIABLE.get() is not None
+        if (
+            not scoped
+            and asked is None
+            and stream is None
+            and there.capabilities.unified
+            and _all_numpy(given)
+        ):
+            self._offer(program, spec, block)
+        run(self.name, there, program, shape, given, stream)
+
+    def _offer(self, program: Any, spec: Spec, block: Block) -> None:
+        """Let the native path serve launches like this one from now on."""
+        if all(map(is_plain, spec.kinds)):
+            plan = self._plan(program, spec, self._named_block(block, spec.rank))
+            if all(plan is not held for held in self.plans):
+                self.add_plan(plan)
+
+    def _named_block(self, block: Block, rank: int) -> tuple[int, ...] | None:
+        return None if block is None else check_block(self.name, block, rank, 1 << 16)
+
+    def _plan(self, program: Any, spec: Spec, requested: tuple[int, ...] | None) -> Any:
+        found = self._plans.get((spec, requested))
+        if found is None:
+            bare = [p.accepts is None for p in self.parameters]
+            found = dispatch_plan(program.code, program.signature, spec.kinds, bare, requested)
+            self._plans[spec, requested] = found
+            self._signatures[found] = program.signature
+        return found
+
+    def _declared(
+        self,
+        types: Sequence[Any],
+        kind: str,
+        *,
+        block: Block = None,
+        check: Any = None,
+        rank: int | None = None,
+    ) -> Spec:
+        kinds = kinds_of_types(self.name, self.parameters, types)
+        found = rank or self.rank or rank_of(self.__gyral_kernel__)
+        chosen = self.block_for(block, found)
+        return declared(
+            kinds, found, chosen, kind, check_level(check) or self.effective_check(), self.fastmath
+        )
+
+    def _request(self, types: Sequence[Any], **options: Any) -> Request:
+        spec = self._declared(types, "cpu", **options)
+        return Request(self.__gyral_kernel__, spec.kinds, spec.options, self._fixed_rank)
+
+    # What the native dispatcher calls.
+
+    def _miss(self, shape: Any, block: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._launch(shape, block, args, kwargs)
+
+    def _run_recorded(self, plan: Any, shape: tuple[int, ...], args: tuple[Any, ...]) -> None:
+        signature = self._signatures[plan]
+        record = new_record(signature)
+        plan.run(shape, args, record)
+        report(record, signature, shape)
+
+    def _shape_error(self, key: Any) -> Any:
+        if self.rank:
+            shape = key
+            if isinstance(key, tuple) and len(key) == 2 and (isinstance(key[0], tuple) or self.rank == 1):
+                shape, block = key
+                check_block(self.name, block, self.rank, 1 << 62)
+            extents = check_shape(self.name, shape, self.rank)
+            raise UserError(f"{self.name} cannot be launched with {key!r}; its shape is {extents}")
+        return Unranked(self, key)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}>"
+
+
+_device = device
+
+
+def _all_numpy(given: Sequence[Given]) -> bool:
+    arrays = [g for g in given if isinstance(g, ArrayGiven)]
+    return all(type(a.owner) is np.ndarray for a in arrays)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@overload
+def kernel(function: Callable[..., Any], /) -> Kernel: ...
+
+
+@overload
+def kernel(
+    *,
+    rank: int | None = None,
+    block: Block = None,
+    fastmath: bool = False,
+    check: bool | str | None = None,
+) -> Callable[[Callable[..., Any]], Kernel]: ...
+
+
+def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a kernel of a function: `@kernel`, or `@kernel(rank=, block=, fastmath=, check=)`.
+
+    `fast = kernel(fastmath=True)` is a decorator to be used many times.
+    """
+    if function is not None:
+        return Kernel(_function(function), **options)
+    return lambda found: Kernel(_function(found), **options)
+
+
+def _function(found: Any) -> Callable[..., Any]:
+    if not hasattr(found, "__code__"):
+        raise UserError(f"a kernel is made of a plain function, not of {found!r}")
+    return found
+
+
+if native.module is not None:
+    native.module.register_array_type(np.ndarray)
+    native.module.watch_scope(context.VARIABLE)

@@ -1,0 +1,217 @@
+"""The first-level key: everything a specialisation's code depends on, without asking the compiler.
+
+A kernel is its source text and bytecode, those of every function it reaches, and every value it captures.
+Attributes of Gyral and of `math` count by their names, because the toolchain's version covers them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+from gyral.core.dtypes import Array, ArrayType, DType, GenericInput, In, Static, StaticType, StructType, Vec
+
+_SCHEME = "1"
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_TYPES = (DType, Vec, ArrayType, GenericInput, StaticType)
+_NAMED_ONLY = {"gyral", "math", "builtins", "numpy"}
+_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a kernel is: `text` covers its functions, `captures` the values they read from outside.
+
+    `places` tells where the functions stand, which matters to code that reports it: `prints` says that
+    some function may print.
+    """
+
+    text: str
+    captures: tuple[tuple[str, str], ...]
+    places: tuple[str, ...]
+    prints: bool
+
+    def changed(self, since: Fingerprint) -> list[tuple[str, str, str]]:
+        """The captures that differ from an earlier fingerprint: name, value then, value now."""
+        before = dict(since.captures)
+        return [(name, before[name], now) for name, now in self.captures if before.get(name, now) != now]
+
+
+def fingerprint(function: Callable[..., Any]) -> Fingerprint:
+    """The fingerprint of a kernel as it stands now."""
+    walk = _Walk()
+    walk.function(function)
+    captures = tuple(sorted(walk.captures.items()))
+    return Fingerprint(walk.digest.hexdigest(), captures, tuple(walk.places), walk.prints)
+
+
+def key_of(kernel: Fingerprint, *parts: str, reports: bool = False) -> str:
+    """The key of one specialisation: 64 hexadecimal digits over a fingerprint and what else matters.
+
+    `reports` says that the code carries file and line numbers, so that moving the kernel makes another.
+    """
+    digest = hashlib.sha256()
+    places = kernel.places if reports or kernel.prints else ()
+    for part in (_SCHEME, toolchain(), kernel.text, repr(kernel.captures), repr(places), *parts):
+        _feed(digest, part)
+    return digest.hexdigest()
+
+
+@cache
+def toolchain() -> str:
+    """A digest of what makes the code: Gyral's compiler and CPU driver, and llvmlite, none of it imported.
+
+    File sizes and times stand for contents, so that an edited checkout never meets code of another day.
+    """
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for folder in (root / "compiler", root / "drivers", root / "core"):
+        for path, size, changed in sorted(_files(str(folder))):
+            _feed(digest, f"{path} {size} {changed}")
+    llvmlite = find_spec("llvmlite")
+    if llvmlite is not None and llvmlite.origin:
+        for path, size, changed in sorted(_files(os.path.dirname(llvmlite.origin), deep=False)):
+            _feed(digest, f"{path} {size} {changed}")
+    return digest.hexdigest()
+
+
+def _files(folder: str, *, deep: bool = True) -> Iterator[tuple[str, int, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if deep and entry.name != "__pycache__":
+                    yield from _files(entry.path)
+            elif entry.name.endswith((".py", ".gyir")):
+                status = entry.stat()
+                yield entry.path, status.st_size, status.st_mtime_ns
+
+
+def _feed(digest: Any, text: str) -> None:
+    data = text.encode("utf-8", "surrogatepass")
+    digest.update(len(data).to_bytes(8, "little"))
+    digest.update(data)
+
+
+class _Walk:
+    """One pass over a kernel and what it reaches; each function once, in the order met."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.captures: dict[str, str] = {}
+        self.places: list[str] = []
+        self.prints = False
+        self._seen: set[int] = set()
+
+    def function(self, function: Any) -> None:
+        """Take in a function: text, bytecode, defaults, annotations and captures."""
+        if id(function) in self._seen:
+            return
+        self._seen.add(id(function))
+        order = len(self._seen)
+        code: CodeType = function.__code__
+        first, last = _lines(code)
+        self._take("source", *linecache.getlines(code.co_filename)[first - 1 : last])
+        self._code(code)
+        self._take("defaults", repr(function.__defaults__), repr(function.__kwdefaults__))
+        self.places.append(f"{code.co_filename}:{code.co_firstlineno}")
+        self.prints = self.prints or "print" in code.co_names
+        for name, value in sorted(_annotations(function).items()):
+            self._take("annotation", name, self._describe(value, _names(code), 0))
+        for name, value in _captured(function, code):
+            place = f"{function.__qualname__}.{name}" + (f" (function {order})" if order > 1 else "")
+            self.captures[place] = self._describe(value, _names(code), 0)
+
+    def _take(self, *parts: str) -> None:
+        for part in parts:
+            _feed(self.digest, part)
+
+    def _code(self, code: CodeType) -> None:
+        self._take("code", code.co_name, repr(code.co_varnames), repr(code.co_names), repr(code.co_freevars))
+        self._take(f"{code.co_argcount} {code.co_kwonlyargcount} {code.co_flags}", code.co_code.hex())
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                self._code(constant)
+            else:
+                shown = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+                self._take(f"{type(constant).__name__} {shown!r}")
+
+    def _describe(self, value: Any, names: frozenset[str], depth: int) -> str:
+        """A captured value in words that are equal exactly when code compiled from it is."""
+        inner = getattr(value, "__gyral_func__", None) or getattr(value, "__gyral_kernel__", None)
+        if isinstance(inner, FunctionType):
+            self.function(inner)
+            return f"function {inner.__module__}.{inner.__qualname__}"
+        if isinstance(value, _PLAIN):
+            return f"{type(value).__name__} {value!r}"
+        if isinstance(value, StructType):
+            fields = ((n, self._describe(t, names, depth + 1)) for n, t in value.fields)
+            return f"struct {value.name} {list(fields)}"
+        if isinstance(value, _TYPES):
+            return f"{type(value).__name__} {self._parts(value, names, depth)}"
+        if value in (Array, In, Static) if isinstance(value, type) else False:
+            return f"word {value.__name__}"
+        if isinstance(value, tuple | list | frozenset | set) and depth < _DEPTH:
+            inside = [self._describe(v, names, depth + 1) for v in value]
+            ordered = inside if isinstance(value, tuple | list) else sorted(inside)
+            return f"{type(value).__name__} ({', '.join(ordered)})"
+        if isinstance(value, ModuleType) and value.__name__.partition(".")[0] in _NAMED_ONLY:
+            return f"module {value.__name__}"
+        if isinstance(value, BuiltinFunctionType | type):
+            return f"name {value.__module__}.{value.__qualname__}" + self._attributes(value, names, depth)
+        if type(value).__module__.partition(".")[0] == "gyral":
+            return f"{type(value).__qualname__} {getattr(value, 'name', repr(value))}"
+        return f"{type(value).__module__}.{type(value).__qualname__}{self._attributes(value, names, depth)}"
+
+    def _parts(self, value: Any, names: frozenset[str], depth: int) -> str:
+        fields = (getattr(value, field) for field in value.__dataclass_fields__)
+        return ", ".join(self._describe(field, names, depth + 1) for field in fields)
+
+    def _attributes(self, value: Any, names: frozenset[str], depth: int) -> str:
+        """The attributes a function may read of something it captured: those it names."""
+        if depth >= _DEPTH:
+            return ""
+        held = getattr(value, "__dict__", {})
+        slots = (s for s in getattr(type(value), "__slots__", ()) if isinstance(s, str) and hasattr(value, s))
+        found = sorted((set(held) | set(slots) | set(getattr(type(value), "__dict__", {}))) & names)
+        read = ((n, getattr(value, n, None)) for n in found)
+        numeric = repr(value) if hasattr(value, "dtype") and getattr(value, "ndim", 1) == 0 else ""
+        return f"{numeric}{{{', '.join(f'{n}: {self._describe(v, names, depth + 1)}' for n, v in read)}}}"
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    try:
+        return dict(function.__annotations__)
+    except NameError:
+        return {}
+
+
+def _lines(code: CodeType) -> tuple[int, int]:
+    """First and last source line of a function, decorators and nested functions included."""
+    ends = [end for _, end, _, _ in code.co_positions() if end is not None]
+    inner = [_lines(c)[1] for c in code.co_consts if isinstance(c, CodeType)]
+    return code.co_firstlineno, max([code.co_firstlineno, *ends, *inner])
+
+
+def _names(code: CodeType) -> frozenset[str]:
+    inner = (_names(c) for c in code.co_consts if isinstance(c, CodeType))
+    return frozenset(code.co_names).union(*inner)
+
+
+def _captured(function: Any, code: CodeType) -> Iterator[tuple[str, Any]]:
+    """What a function reads from outside: its closure, then the globals it names."""
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:
+            yield name, None
+    for name in sorted(_names(code)):
+        if name in function.__globals__:
+            yield name, function.__globals__[name]

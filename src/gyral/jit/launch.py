@@ -1,0 +1,161 @@
+"""The slow path of a launch: choose a device, check the arguments, get a program, run it.
+
+The native path sends everything here that it has no plan for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gyral.core.artifact import ArrayParameter, ScalarParameter, Signature
+from gyral.core.driver import Bits, Launch, Pointer
+from gyral.core.errors import UserError
+from gyral.jit.arguments import ArrayGiven, Given, ScalarGiven
+from gyral.jit.records import new_record, report
+from gyral.jit.scalars import bits_of
+from gyral.jit.transfer import Copies
+from gyral.runtime.array import DeviceArray
+from gyral.runtime.device import Device, current_device
+from gyral.runtime.stream import Stream
+
+
+def choose_device(kernel: str, given: Sequence[Given], asked: Device | None) -> Device:
+    """Where a launch runs: where its device arrays live, else where it was sent, else the scope's device.
+
+    UserError when arrays live on different devices, or elsewhere than asked.
+    """
+    homes = {
+        g.name: g.owner.device
+        for g in given
+        if isinstance(g, ArrayGiven) and isinstance(g.owner, DeviceArray)
+    }
+    found = set(homes.values())
+    if len(found) > 1:
+        places = ", ".join(f"{name!r} on {home.name}" for name, home in homes.items())
+        raise UserError(f"the arguments of {kernel}() live on different devices: {places}; use .to(device)")
+    if not found:
+        return asked or current_device()
+    (home,) = found
+    if asked is not None and asked is not home:
+        raise UserError(
+            f"{kernel}() was sent to {asked.name}, and {next(iter(homes))!r} lives on {home.name}"
+        )
+    return home
+
+
+def check_writes(kernel: str, signature: Signature, given: Sequence[Given]) -> None:
+    """Refuse read-only memory where the kernel writes."""
+    arrays = [g for g in given if isinstance(g, ArrayGiven)]
+    written = [p for p in signature.parameters if isinstance(p, ArrayParameter)]
+    for array, parameter in zip(arrays, written, strict=True):
+        if parameter.writes and not array.writable:
+            raise UserError(f"argument {array.name!r} is read-only, and {kernel}() writes it; give a copy")
+
+
+def pack(signature: Signature, given: Sequence[Given], pointers: dict[str, Pointer]) -> list[Pointer | Bits]:
+    """The arguments in the order of the compiled parameters."""
+    packed: list[Pointer | Bits] = []
+    parameters = iter(signature.parameters)
+    for argument in given:
+        if isinstance(argument, ArrayGiven):
+            next(parameters)
+            packed.append(pointers.get(argument.name) or _pointer(argument))
+        elif isinstance(argument, ScalarGiven):
+            for value in argument.values:
+                parameter = next(parameters)
+                dtype = parameter.dtype if isinstance(parameter, ScalarParameter) else None
+                if dtype is None:
+                    raise UserError(f"argument {argument.name!r} must be an array")
+                packed.append(Bits(bits_of(parameter.name, dtype, value, typed=argument.typed)))
+    return packed
+
+
+def run(
+    kernel: str,
+    device: Device,
+    program: Any,
+    shape: tuple[int, ...],
+    given: Sequence[Given],
+    stream: Stream | None,
+) -> None:
+    """Run a program on checked arguments: at once where host memory takes part, else on a stream."""
+    signature: Signature = program.signature
+    check_writes(kernel, signature, given)
+    arrays = [g for g in given if isinstance(g, ArrayGiven)]
+    owned = {id(b): b for a in arrays if isinstance(a.owner, DeviceArray) for b in (a.owner.buffer,)}
+    buffers = list(owned.values())
+    copies = Copies(kernel, device, signature, arrays)
+    record = new_record(signature) if signature.needs_record else None
+    packed = pack(signature, given, copies.pointers)
+    done = None if record is None else lambda: report(record, signature, shape)
+    keep = (*(a.owner for a in arrays), *copies.kept)
+    launch = Launch(shape, packed, record, keep, done)
+    caps = device.capabilities
+    hosted = any(not isinstance(a.owner, DeviceArray) for a in arrays)
+    at_once = not caps.streams or not arrays or hosted or any(b.exposed for b in buffers)
+    if at_once and (stream is None or hosted):
+        for array in arrays:
+            if isinstance(array.owner, DeviceArray):
+                array.owner.wait()
+        device.driver.launch(None, program, launch)
+        copies.bring_back()
+        return
+    _enqueue(device, stream or device.current_stream(), program, launch, buffers)
+
+
+def _enqueue(device: Device, stream: Stream, program: Any, launch: Launch, buffers: Sequence[Any]) -> None:
+    for buffer in buffers:
+        for owner, mark in buffer.marks.items():
+            if owner != id(stream):
+                device.driver.after(stream.queue, mark)
+    device.driver.launch(stream.queue, program, launch)
+    mark = device.driver.mark(stream.queue)
+    for buffer in buffers:
+        buffer.marks[id(stream)] = mark
+
+
+def check_shape(kernel: str, shape: Any, rank: int | None = None) -> tuple[int, ...]:
+    """A launch shape as a tuple of one to three extents. UserError says what is wrong."""
+    extents = shape if isinstance(shape, tuple) else (shape,)
+    if not 1 <= len(extents) <= 3:
+        raise UserError(f"{kernel} was launched with {len(extents)} axes; a launch has one to three")
+    found = tuple(_extent(kernel, extent) for extent in extents)
+    if rank and len(found) != rank:
+        raise UserError(
+            f"{kernel} has a launch rank of {rank}, and the shape {shape!r} has {len(found)} axes"
+        )
+    if math.prod(found) >= 1 << 63:
+        raise UserError(f"{kernel} was launched over {math.prod(found)} threads, more than 64 bits count")
+    return found
+
+
+def check_block(kernel: str, block: Any, rank: int, most: int) -> tuple[int, ...]:
+    """A block as a tuple of `rank` extents; an int is the extent of the last axis."""
+    extents = block if isinstance(block, tuple) else (*[1] * (rank - 1), block)
+    if len(extents) != rank:
+        raise UserError(f"{kernel} runs over {rank} axes, and the block {block!r} has {len(extents)}")
+    found = tuple(_extent(kernel, extent) for extent in extents)
+    if min(found) < 1:
+        raise UserError(f"{kernel} was launched with the block {block!r}; each extent is at least 1")
+    if math.prod(found) > most:
+        raise UserError(
+            f"{kernel} was launched with blocks of {math.prod(found)} threads; the device takes {most}"
+        )
+    return found
+
+
+def _extent(kernel: str, value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise UserError(f"{kernel} was launched with {value!r} as an extent; extents are whole numbers")
+    extent = value.__index__()
+    if extent < 0:
+        raise UserError(f"{kernel} was launched over {extent} threads; a shape is not negative")
+    return extent
+
+
+def _pointer(array: ArrayGiven) -> Pointer:
+    return Pointer(array.address, array.shape, array.strides)

@@ -1,0 +1,146 @@
+"""A kernel's specialisations: found in memory, found on disk, or compiled, in that order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from gyral.core import entry, settings
+from gyral.core.artifact import ArrayParameter, Artifact
+from gyral.core.clock import MONOTONIC
+from gyral.core.errors import CompileError, Diagnostic, UserError
+from gyral.core.events import CacheTrouble, Compiled, emit
+from gyral.core.span import Span
+from gyral.jit import codec, targets
+from gyral.jit.arguments import Kind
+from gyral.jit.cache import DiskCache
+from gyral.jit.key import Fingerprint, fingerprint, key_of
+from gyral.jit.request import Request
+from gyral.jit.specialise import Spec
+from gyral.runtime.device import Device
+
+
+class _Turn:
+    """The lock under which kernels are compiled; a forked child gets a fresh one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self.lock = threading.RLock()
+
+
+_turn = _Turn()
+
+
+@cache
+def disk() -> DiskCache:
+    """The process's cache on disk."""
+    chosen = settings.current()
+    return DiskCache(chosen.cache_dir, chosen.cache_limit)
+
+
+class Programs:
+    """The specialisations of one kernel. Safe for use by many threads."""
+
+    def __init__(self, name: str, function: Callable[..., Any], rank: int | None) -> None:
+        self._name, self._function, self._rank = name, function, rank
+        self._loaded: dict[tuple[Spec, str], Any] = {}
+        self._writes: dict[tuple[Kind, ...], tuple[bool, ...]] = {}
+        self._failures: dict[str, UserError] = {}
+        self._first: Fingerprint | None = None
+
+    def writes(self, kinds: tuple[Kind, ...]) -> tuple[bool, ...] | None:
+        """Which arrays the kernel writes when given these kinds, once that is known."""
+        return self._writes.get(kinds)
+
+    def get(self, spec: Spec, device: Device) -> Any:
+        """The loaded program of a specialisation on a device; CompileError when it cannot be compiled."""
+        found = self._loaded.get((spec, device.name))
+        if found is not None:
+            return found
+        with _turn.lock:
+            found = self._loaded.get((spec, device.name))
+            if found is None:
+                artifact = self.artifact(spec)
+                found = self._loaded[spec, device.name] = device.driver.load(artifact)
+                written = (p.writes for p in artifact.signature.parameters if isinstance(p, ArrayParameter))
+                self._writes[spec.kinds] = tuple(written)
+        return found
+
+    def artifact(self, spec: Spec) -> Artifact:
+        """The compiled code of a specialisation. What failed once fails again until the source changes."""
+        began = MONOTONIC()
+        with _turn.lock:
+            key = self.key(spec)
+            if key in self._failures:
+                raise self._failures[key].with_traceback(None)
+            artifact = self._from_disk(key)
+            origin = "disk"
+            if artifact is None:
+                origin = "compiler"
+                artifact = self._compile(spec, key)
+        emit(Compiled(self._name, spec.device, origin, MONOTONIC() - began))
+        return artifact
+
+    def key(self, spec: Spec) -> str:
+        """The first-level key of a specialisation. CompileError when a captured value changed."""
+        seen = fingerprint(self._function)
+        if self._first is None:
+            self._first = seen
+        else:
+            self._require_unchanged(self._first, seen)
+        reports = spec.options.check != "off"
+        return key_of(
+            seen, spec.spelling(), repr(self._rank), targets.identity_of(spec.device), reports=reports
+        )
+
+    def _from_disk(self, key: str) -> Artifact | None:
+        data = disk().read(key)
+        if data is None:
+            return None
+        try:
+            return codec.decode(data)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            emit(CacheTrouble(key, f"cannot be understood: {error}"))
+            disk().drop(key)
+            return None
+
+    def _compile(self, spec: Spec, key: str) -> Artifact:
+        request = Request(self._function, spec.kinds, spec.options, self._rank)
+        try:
+            artifact = targets.compile_for(spec.device, request)
+        except UserError as error:
+            self._failures[key] = error
+            raise
+        disk().write(key, codec.encode(artifact))
+        return artifact
+
+    def _require_unchanged(self, first: Fingerprint, now: Fingerprint) -> None:
+        changed = first.changed(now)
+        if changed:
+            name, old, new = changed[0]
+            raise self._changed(name.rpartition(".")[2], old.partition(" ")[2], new.partition(" ")[2])
+        if first.text != now.text:
+            raise self._changed(self._name, "another text", "the text of now")
+
+    def _changed(self, name: str, old: str, new: str) -> CompileError:
+        code = entry.load("gyral.compiler.frontend.codes:CAPTURE_CHANGED")
+        made = self._function.__code__
+        span = Span(made.co_filename, made.co_firstlineno, 0, made.co_firstlineno, 0)
+        message = code.message.format(name=name, old=_Plain(old), new=_Plain(new))
+        return CompileError(Diagnostic(code.code, message, code.advice, span))
+
+
+class _Plain(str):
+    """A text that a format string shows without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)

@@ -1,0 +1,114 @@
+"""What one specialisation is for: the kinds of the arguments and the options they lead to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gyral.core.artifact import Check, CompileOptions
+from gyral.core.dtypes import ArrayType, DType, ElementType, StructType, Vec
+from gyral.jit.arguments import ArrayGiven, Given, Kind, StaticValue, Weak
+
+_NARROW = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One specialisation of a kernel. `rank` is the launch's, `device` the kind of device."""
+
+    kinds: tuple[Kind, ...]
+    options: CompileOptions
+    rank: int
+    device: str
+
+    def spelling(self) -> str:
+        """Everything a compilation depends on besides the kernel itself, in words."""
+        return f"{[spell(k) for k in self.kinds]} {self.options!r} {self.rank} {self.device}"
+
+
+def spell(kind: Kind) -> str:
+    """An argument's kind in full, structs with their fields."""
+    if isinstance(kind, ArrayType):
+        return f"array {spell(kind.elem)} {kind.rank} {kind.readonly}"
+    if isinstance(kind, StructType):
+        return f"struct {kind.name} {[(name, spell(t)) for name, t in kind.fields]}"
+    if isinstance(kind, (DType, Vec)):
+        return kind.name
+    if isinstance(kind, Weak):
+        return f"weak {kind.value}"
+    value = kind.value
+    shown = spell(value) if isinstance(value, (DType, Vec, StructType, ArrayType)) else repr(value)
+    return f"static {type(value).__name__} {shown}"
+
+
+def specialise(
+    given: Sequence[Given],
+    shape: tuple[int, ...],
+    block: tuple[int, ...],
+    device: str,
+    check: Check,
+    fastmath: bool,
+    writes: Sequence[bool] | None = None,
+) -> Spec:
+    """The specialisation a launch needs.
+
+    `writes` says of each array whether the kernel writes it. That is known once it was compiled for these
+    kinds; until then every array that is not declared read-only counts as written.
+    """
+    arrays = [g for g in given if isinstance(g, ArrayGiven)]
+    options = CompileOptions(
+        index_bits=32 if _narrow(arrays, shape) else 64,
+        check=check,
+        noalias=not _overlapping(arrays, writes or [not a.kind.readonly for a in arrays]),
+        unit_stride=tuple(a.unit for a in arrays),
+        block=block,
+        fastmath=fastmath,
+    )
+    return Spec(tuple(g.kind for g in given), options, len(shape), device)
+
+
+def declared(
+    kinds: Sequence[Kind], rank: int, block: tuple[int, ...], device: str, check: Check, fastmath: bool
+) -> Spec:
+    """The specialisation for types alone: contiguous arrays that do not overlap, of ordinary size."""
+    unit = tuple(True for k in kinds if isinstance(k, ArrayType))
+    options = CompileOptions(32, check, True, unit, block, fastmath)
+    return Spec(tuple(kinds), options, rank, device)
+
+
+def _narrow(arrays: Sequence[ArrayGiven], shape: tuple[int, ...]) -> bool:
+    return math.prod(shape) < _NARROW and all(
+        a.high - a.low < _NARROW and all(extent < _NARROW for extent in a.shape) for a in arrays
+    )
+
+
+def _overlapping(arrays: Sequence[ArrayGiven], writes: Sequence[bool]) -> bool:
+    """Whether a written array shares bytes with another array argument."""
+    found = [(a, w) for a, w in zip(arrays, writes, strict=True) if a.low < a.high]
+    return any(
+        (wa or wb) and a.low < b.high and b.low < a.high
+        for at, (a, wa) in enumerate(found)
+        for b, wb in found[at + 1 :]
+    )
+
+
+def element_leaves(kind: ElementType) -> int:
+    """How many scalars a by-value argument of this type becomes."""
+    if isinstance(kind, StructType):
+        return sum(element_leaves(t) for _, t in kind.fields)
+    return kind.size if isinstance(kind, Vec) else 1
+
+
+def is_plain(kind: Kind) -> bool:
+    """Whether the native launch path can check and pack an argument of this kind by itself."""
+    if isinstance(kind, ArrayType):
+        return not has_bf16(kind.elem)
+    return not isinstance(kind, (StaticValue, StructType, Vec))
+
+
+def has_bf16(t: ElementType) -> bool:
+    """Whether bf16 stands anywhere in an element; the buffer protocol has no name for it."""
+    if isinstance(t, StructType):
+        return any(has_bf16(inner) for _, inner in t.fields)
+    return (t.elem if isinstance(t, Vec) else t).name == "bf16"

@@ -1,0 +1,88 @@
+"""Which compiler goes with which driver: one row per kind of device, joined by import string.
+
+Nothing named here is loaded before it is needed: a launch from the cache loads a driver and no compiler.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from gyral.core import entry
+from gyral.core.artifact import Artifact
+from gyral.core.errors import UnsupportedError
+from gyral.runtime.device import register
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A kind of device: what makes code for it, what runs it, and what tells such machines apart.
+
+    `compile` is called with a Request and gives an Artifact; `identity` gives the text that stands for the
+    machine in cache keys; `sources` maps a language of `kernel.source` to what prints it from a Request.
+    """
+
+    kind: str
+    driver: str
+    compile: str
+    identity: str
+    sources: tuple[tuple[str, str], ...] = ()
+    listed: bool = True
+
+
+TARGETS: dict[str, Target] = {
+    row.kind: row
+    for row in (
+        Target(
+            "cpu",
+            driver="gyral.drivers.cpu.driver:open_cpu",
+            compile="gyral.jit.compile:for_cpu",
+            identity="gyral.drivers.cpu.identity:identity",
+            sources=(
+                ("llvm", "gyral.jit.compile:llvm_source"),
+                ("asm", "gyral.jit.compile:asm_source"),
+            ),
+        ),
+        Target(
+            "null",
+            driver="gyral.drivers.null.driver:open_null",
+            compile="gyral.jit.compile:for_cpu",
+            identity="gyral.drivers.null.driver:identity",
+            listed=False,
+        ),
+    )
+}
+_PRINTERS = {language: place for row in TARGETS.values() for language, place in row.sources}
+
+
+def target(kind: str) -> Target:
+    """The row of a kind of device. UnsupportedError for a kind nobody compiles for."""
+    if kind not in TARGETS:
+        raise UnsupportedError(f"nothing compiles for {kind!r}; known devices: {', '.join(TARGETS)}")
+    return TARGETS[kind]
+
+
+def compile_for(kind: str, request: Any) -> Artifact:
+    """Compile a request for a kind of device, loading its compiler."""
+    return entry.load(target(kind).compile)(request)
+
+
+def identity_of(kind: str) -> str:
+    """What tells the machines of a kind apart, as far as code depends on it."""
+    return entry.load(target(kind).identity)()
+
+
+def print_source(language: str, request: Any) -> str:
+    """A kernel in one of the languages it passes through. UnsupportedError for an unknown one."""
+    if language not in _PRINTERS:
+        raise UnsupportedError(f"there is no source in {language!r}; there is {', '.join(sorted(_PRINTERS))}")
+    return entry.load(_PRINTERS[language])(request)
+
+
+def _open(place: str, index: int) -> Any:
+    return entry.load(place)(index)
+
+
+for _row in TARGETS.values():
+    register(_row.kind, partial(_open, _row.driver), listed=_row.listed)

@@ -1,0 +1,169 @@
+"""The devices of this process: opened when first asked for, one object each."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from gyral.core import context, settings
+from gyral.core.caps import Capabilities
+from gyral.core.context import Scoped
+from gyral.core.driver import Driver
+from gyral.core.errors import UserError
+from gyral.runtime.buffer import Buffer
+from gyral.runtime.pool import Pool, PoolStatistics
+from gyral.runtime.stream import Stream
+
+Opener = Callable[[int], Driver]
+_openers: dict[str, tuple[Opener, bool]] = {}
+_open: dict[str, Device] = {}
+_lock = threading.RLock()
+
+
+class Device:
+    """One device: its memory, its streams, and what it can do. `with device:` sends launches to it."""
+
+    def __init__(self, name: str, driver: Driver) -> None:
+        self.name = name
+        self.driver = driver
+        self.pool = Pool(driver, settings.current().pool_limit)
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._local = threading.local()
+        self._scoped = Scoped(device=self)
+
+    @property
+    def kind(self) -> str:
+        """The sort of device: its name without a number."""
+        return self.name.partition(":")[0]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the device can do."""
+        return self.driver.capabilities
+
+    @property
+    def statistics(self) -> PoolStatistics:
+        """The memory pool's figures, in bytes."""
+        return self.pool.statistics()
+
+    def buffer(self, nbytes: int) -> Buffer:
+        """Fresh memory, contents undefined."""
+        memory = self.pool.take(nbytes)
+        return Buffer(memory, self.driver.address(memory), nbytes, self.pool.give)
+
+    def stream(self) -> Stream:
+        """A new stream of this device."""
+        made = Stream(self.driver)
+        self._streams.add(made)
+        return made
+
+    def default_stream(self) -> Stream:
+        """This Python thread's own stream on the device."""
+        found: Stream | None = getattr(self._local, "stream", None)
+        if found is None:
+            found = self._local.stream = self.stream()
+        return found
+
+    def current_stream(self) -> Stream:
+        """The stream in scope if it is one of this device, else this thread's default one."""
+        scoped = context.current().stream
+        return scoped if scoped is not None and scoped.driver is self.driver else self.default_stream()
+
+    def synchronize(self) -> None:
+        """Wait for all work of the device; raises the first failure."""
+        for stream in list(self._streams):
+            stream.synchronize()
+
+    def __enter__(self) -> Self:
+        self._scoped.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._scoped.__exit__(kind, error, trace)
+
+    def __repr__(self) -> str:
+        return f"gyral.device({self.name!r})"
+
+
+def register(kind: str, opener: Opener, *, listed: bool = True) -> None:
+    """Make a kind of device known. `opener` makes the driver of its n-th device, or says why it cannot."""
+    _openers[kind] = opener, listed
+
+
+def device(name: str | Device) -> Device:
+    """The device of a name such as "cpu" or "cuda:1"; opened at first use, the same object each time."""
+    if isinstance(name, Device):
+        return name
+    kind, _, number = str(name).partition(":")
+    if kind not in _openers or not (number.isdecimal() or number == ""):
+        known = ", ".join(sorted(kind for kind, (_, listed) in _openers.items() if listed))
+        raise UserError(f"there is no device {name!r}; known kinds: {known}")
+    index = int(number or 0)
+    key = f"{kind}:{index}" if index else kind
+    with _lock:
+        if key not in _open:
+            _open[key] = Device(key, _openers[kind][0](index))
+        return _open[key]
+
+
+def devices() -> list[Device]:
+    """The devices that work here."""
+    found = []
+    for kind, (_, listed) in _openers.items():
+        if listed:
+            found.append(device(kind))
+    return found
+
+
+def current_device() -> Device:
+    """Where launches go that have only NumPy arrays: the scope's device, else GYRAL_DEVICE, else the CPU."""
+    scoped = context.current().device
+    return scoped if scoped is not None else device(settings.current().device)
+
+
+def synchronize() -> None:
+    """Wait for all work on all devices of this process; raises the first failure."""
+    for opened in list(_open.values()):
+        opened.synchronize()
+
+
+def options(**changes: Any) -> Scoped:
+    """Options for the launches inside a `with`: check, fastmath, implicit_copies, device, stream.
+
+    They belong to the task or thread that entered the block. UserError for an unknown option.
+    """
+    known = set(context.Scope.__dataclass_fields__)
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise UserError(f"there is no option {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    if "device" in changes and changes["device"] is not None:
+        changes["device"] = device(changes["device"])
+    if "check" in changes:
+        changes["check"] = check_level(changes["check"])
+    return Scoped(**changes)
+
+
+def check_level(value: Any) -> Any:
+    """A user's `check=` as the compiler's: True is "on", False is "off". UserError for anything else."""
+    levels = {True: "on", False: "off", None: None, "on": "on", "off": "off", "race": "race"}
+    if not isinstance(value, (bool, str, type(None))) or value not in levels:
+        raise UserError(f'check is True, False or "race", not {value!r}')
+    return levels[value]
+
+
+def _after_fork() -> None:
+    for opened in _open.values():
+        opened._local = threading.local()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+# Queued work is finished, not dropped, when the process ends.
+atexit.register(synchronize)
