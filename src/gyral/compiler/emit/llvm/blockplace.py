@@ -182,9 +182,11 @@ class BlockPlace:
         return start, text.call("i64", "llvm.smin.i64", f"i64 {end}", f"i64 {count}")
 
     def _strided(self, count: str, scope: str, chain: Chain) -> tuple[Part, str, str]:
-        """The threads that exist, numbered among themselves, take turns."""
+        """The threads that exist, numbered among themselves, take turns; in a one-row block, gang by gang."""
         start, end = self._share(count, scope)
         e0, e1, e2 = self.spot.extents
+        if self.shape.line:
+            return self._gang_run(start, end, e2, chain)
         step = self.text.let(f"mul i64 {self.text.let(f'mul i64 {e0}, {e1}')}, {e2}")
         parts = [self.local_id(at - 3 + self.rank, chain) if at >= 3 - self.rank else Scalar("0") for at in range(3)]
         if not any(isinstance(part, Vector) for part in parts):
@@ -202,6 +204,17 @@ class BlockPlace:
                 here = self.text.let(f"add {form.llvm} {scaled}, {here}")
             number = here
         return Vector(self.text.let(f"add {form.llvm} {number}, {ctx.spread(start, form, index)}")), end, step
+
+    def _gang_run(self, start: str, end: str, threads: str, chain: Chain) -> tuple[Part, str, str]:
+        """A run of neighbours for each gang that has threads, which step together by their number."""
+        text, width, gang = self.text, self.shape.width, self.gang(chain)
+        length = text.call("i64", "llvm.smax.i64", f"i64 {text.let(f'sub i64 {end}, {start}')}", "i64 0")
+        run = self._over(length, self._over(threads, str(width)))
+        first = self._plus(self._times(gang, run), start)
+        last = text.let(f"add i64 {first}, {run}")
+        last = text.call("i64", "llvm.smin.i64", f"i64 {last}", f"i64 {end}")
+        left = text.let(f"sub i64 {threads}, {self._scaled(gang, width)}")
+        return Affine(first, 1), last, text.call("i64", "llvm.smin.i64", f"i64 {left}", f"i64 {width}")
 
     def _times(self, a: str, b: str) -> str:
         if "0" in (a, b):

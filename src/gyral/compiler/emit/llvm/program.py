@@ -186,7 +186,7 @@ def _signature_of(function: Op, written: set[Value]) -> tuple[Parameter, ...]:
 
 def _module_text(plan: Plan, text: Text, parameters: list[str]) -> str:
     """The body as an internal function, whose array parameters carry the no-alias promise, and the entry."""
-    fixed = ["i64 %s0", "i64 %s1", "i64 %s2", "i64 %begin", "i64 %end", "ptr %scratch", "ptr %record"]
+    fixed = ["i64 %s0", "i64 %s1", "i64 %s2", "i64 %begin", "i64 %end", "ptr noalias %scratch", "ptr %record"]
     lines = ["define internal void @gyral_body(" + ", ".join(parameters + fixed) + ") #1 {", text.render(), "}"]
     lines += [f"define void @{ENTRY}(ptr %frame, i64 %begin, i64 %end, ptr %scratch) #0 {{", "entry:"]
     passed = []
@@ -200,7 +200,7 @@ def _module_text(plan: Plan, text: Text, parameters: list[str]) -> str:
         else:
             lines += _frame_load(name, kind, RECORD_SLOT + 8 + 8 * slot)
         passed.append(f"{kind} {name}")
-    call = ", ".join(passed + fixed)
+    call = ", ".join(passed + fixed).replace("noalias ", "")
     lines += [f"  call void @gyral_body({call})", "  ret void", "}"]
     lines += plan.functions.values()
     lines += text.declarations.values()

@@ -10,12 +10,15 @@ One gang waits on its own latencies; several independent ones fill them, and nei
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gyral.compiler.emit.llvm.form import LANE, ROW
 from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops.arith import ConstOp
 from gyral.compiler.ir.ops.control import ForOp, WhileOp
 from gyral.compiler.ir.ops.grid import SpanOp
 from gyral.compiler.ir.ops.memory import LoadOp
+from gyral.core.dtypes import DType, index
 
 HEAVY = 48
 
@@ -43,7 +46,12 @@ def _is_innermost(op: Op) -> bool:
 
 
 def _carried(op: Op, variance: dict[Value, int]) -> int:
-    return sum(1 for r in op.results if variance.get(r, 0) & LANE)
+    return _registers(op.results, variance)
+
+
+def _registers(values: Iterable[Value], variance: dict[Value, int]) -> int:
+    """Vector registers that the values which differ by lane take; a gang of 64-bit values takes two each."""
+    return sum(2 if v.type.bits == 64 and v.type is not index else 1 for v in values if variance.get(v, 0) & LANE)
 
 
 def _reuses(op: Op, variance: dict[Value, int]) -> bool:
@@ -73,9 +81,9 @@ def _pressure(op: Op, variance: dict[Value, int]) -> int:
         for inner in op.walk()
         if inner is not op
         for value in inner.operands
-        if value not in inside and variance.get(value, 0) & LANE
+        if value not in inside and isinstance(value.type, DType)
     }
-    return _carried(op, variance) + len(outside) + 3
+    return _registers(op.results, variance) + _registers(outside, variance) + 3
 
 
 def _fit(registers: int, per_gang: int, most: int) -> int:
