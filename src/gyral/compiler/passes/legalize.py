@@ -1,0 +1,171 @@
+"""Leave only what the target can say: bodies for maths, 16-bit floats in f32, Python's // and % on floats."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gyral.compiler.intrinsics import INTRINSICS, Body, Expand, Native, Unsupported
+from gyral.compiler.ir.builder import Builder
+from gyral.compiler.ir.graph import Module, Op, Value
+from gyral.compiler.ir.ops.cast import CastOp
+from gyral.compiler.passes.clone import size, splice
+from gyral.compiler.passes.expand import EXPANSIONS, float_floordiv, float_mod, narrow
+from gyral.compiler.passes.inline import MAX_SIZE
+from gyral.core.dtypes import DType, f32
+from gyral.core.errors import CompileError, Diagnostic, UserError
+
+_SHORT = ("f16", "bf16")
+_ARITHMETIC = ("add", "sub", "mul", "div", "floordiv", "mod", "neg", "abs", "min", "max", "cmp")
+_WIDENED = (
+    *(f"arith.{name}" for name in _ARITHMETIC),
+    "math.call",
+    "grid.block_reduce",
+    "grid.block_scan",
+    "subgroup.reduce",
+    "subgroup.scan",
+)
+# Functions that step through the format itself and so are expanded in it.
+_OWN_FORMAT = ("nextafter",)
+
+
+class Library(Protocol):
+    """Bodies of functions, by `<name>_<dtype>`."""
+
+    def get(self, name: str) -> Op | None:
+        """The function of this name, self-contained (nothing in it is a call); None when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """What a target can say: its column of the intrinsics, and what it has types for."""
+
+    column: str
+    f64: bool = True
+    int64: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Legalise:
+    """Rewrite ops the target lacks; gather what cannot be said into one error.
+
+    Before: `y = math.call x {fn = "exp"}` on f16. After: x widened to f32, the
+    ops of `exp_f32`, narrowed back.
+    """
+
+    target: TargetSpec
+    library: Library
+    name = "legalize"
+
+    def run(self, module: Module) -> None:
+        """Legalise all functions; CompileError GY601 naming every gap with its line."""
+        gaps: list[Diagnostic] = []
+        for function in module.functions.values():
+            _Run(self, gaps, bool(function.attributes.get("fastmath"))).function(function)
+        if gaps:
+            raise CompileError(*gaps)
+
+
+class _Run:
+    """One function under way; ops that expansions add are visited in turn."""
+
+    def __init__(self, spec: Legalise, gaps: list[Diagnostic], fastmath: bool) -> None:
+        self.spec = spec
+        self.gaps = gaps
+        self.fastmath = fastmath
+        self.size = 0
+
+    def function(self, function: Op) -> None:
+        self.size = size(function)
+        waiting = list(function.walk())[1:]
+        while waiting:
+            op = waiting.pop()
+            if op.name in _WIDENED or op.name == "cast.convert":
+                self.op(op, waiting)
+
+    def op(self, op: Op, waiting: list[Op]) -> None:
+        change = self.change(op)
+        if change is None:
+            return
+        before = op.parent
+        if before is None:
+            return
+        place = before.ops.index(op)
+        builder = Builder.before(op)
+        values = change(builder, op)
+        made = before.ops[place : before.ops.index(op)]
+        waiting += [inner for first in made for inner in first.walk()]
+        for old, new in zip(op.results, values, strict=True):
+            if not new.hint:
+                new.hint = old.hint
+            old.replace_by(new)
+        op.erase()
+
+    def change(self, op: Op) -> Callable[[Builder, Op], list[Value]] | None:
+        """How `op` is to be rewritten; None when it can stay."""
+        types: list[Any] = [v.type for v in (*op.operands, *op.results)]
+        if op.name == "cast.convert":
+            return narrow(types[0], types[1])
+        short = next((t for t in types if isinstance(t, DType) and t.name in _SHORT), None)
+        own = op.name == "math.call" and op.attributes["fn"] in _OWN_FORMAT
+        if short is not None and not own:
+            return _widen
+        if op.name == "math.call":
+            return self.maths(op)
+        if types[0].is_float and op.name in ("arith.floordiv", "arith.mod"):
+            return float_floordiv if op.name == "arith.floordiv" else float_mod
+        return None
+
+    def maths(self, op: Op) -> Callable[[Builder, Op], list[Value]] | None:
+        fn = op.attributes["fn"]
+        match INTRINSICS[fn].spell[self.spec.target.column]:
+            case Native():
+                return None
+            case Expand():
+                return EXPANSIONS[fn]
+            case Body():
+                return self.body(op, fn)
+            case Unsupported(why):
+                self.gap(op, f"{fn}: {why}")
+        return None
+
+    def body(self, op: Op, fn: str) -> Callable[[Builder, Op], list[Value]] | None:
+        t: Any = op.operands[0].type
+        names = [fn] if fn.startswith("random_") else [f"{fn}_{t.name}"]
+        if self.fastmath:
+            names.insert(0, f"{names[0]}_fast")
+        found = next((body for body in map(self.spec.library.get, names) if body is not None), None)
+        if found is None:
+            self.gap(op, f"{fn} has no body for {t}")
+            return None
+        self.size += size(found)
+        if self.size > MAX_SIZE:
+            raise UserError(
+                f"{op.span}: the kernel grows over {MAX_SIZE} operations when its maths functions are put in "
+                "place. Make it smaller."
+            )
+        return lambda builder, call: splice(found.regions[0], call, call.operands)
+
+    def gap(self, op: Op, what: str) -> None:
+        line = linecache.getline(op.span.file, op.span.line).rstrip("\n")
+        advice = "use another type or function, or run it on another device"
+        message = f"{what}, on {self.spec.target.column}"
+        self.gaps.append(Diagnostic("GY601", message, advice, op.span, line))
+
+
+def _widen(builder: Builder, op: Op) -> list[Value]:
+    """Do an op on 16-bit floats in f32: widen the operands, narrow the result."""
+    operands = [
+        builder.value(CastOp, v, type=f32) if isinstance(v.type, DType) and v.type.name in _SHORT else v
+        for v in op.operands
+    ]
+    wanted: list[Any] = [v.type for v in op.results]
+    types = [f32 if t.name in _SHORT else t for t in wanted]
+    made = builder.op(type(op), *operands, types=types, **op.attributes)  # type: ignore[arg-type]
+    return [
+        value if value.type is t else builder.value(CastOp, value, type=t)
+        for value, t in zip(made.results, wanted, strict=True)
+    ]

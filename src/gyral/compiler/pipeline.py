@@ -1,0 +1,157 @@
+"""The compiler's middle as one flat list of stages, and the library of maths functions that it inlines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+from gyral.compiler import stdlib
+from gyral.compiler.intrinsics import INTRINSICS
+from gyral.compiler.ir.graph import Module, Op
+from gyral.compiler.ir.parser import parse_function
+from gyral.compiler.ir.verify import verify as verify_module
+from gyral.compiler.passes.canonical import Canonicalise
+from gyral.compiler.passes.checks import InsertChecks
+from gyral.compiler.passes.cse import ShareCommon
+from gyral.compiler.passes.dce import RemoveDead
+from gyral.compiler.passes.hoist import Hoist
+from gyral.compiler.passes.inline import MAX_SIZE, Inline, inline_call
+from gyral.compiler.passes.legalize import Legalise, TargetSpec
+from gyral.compiler.passes.promote import Promote
+from gyral.compiler.passes.uniform import CheckUniform
+from gyral.compiler.passes.unroll import Unroll
+from gyral.core.artifact import CompileOptions
+from gyral.core.errors import InternalError, UserError
+
+MAX_NESTING = 100  # regions inside one another
+
+CPU = TargetSpec("llvm")
+Dump = Callable[[str, Module], None]
+Stage = Callable[[Module, CompileOptions, TargetSpec], None]
+
+
+class Library:
+    """Functions of a printed module, parsed when first asked for."""
+
+    def __init__(self, text: str) -> None:
+        starts = [found.start() for found in re.finditer(r"^control\.func ", text, re.MULTILINE)]
+        pieces = [text[a:b] for a, b in pairwise([*starts, len(text)])]
+        self._texts = {re.search(r'symbol = "(\w+)"', piece)[1]: piece for piece in pieces}  # type: ignore[index]
+        self._parsed: dict[str, Op] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All functions, in order."""
+        return tuple(self._texts)
+
+    def get(self, name: str) -> Op | None:
+        """The function of this name with its calls inlined, shared between callers: copy, never change it."""
+        found = self._parsed.get(name)
+        if found is None and name in self._texts:
+            found = parse_function(self._texts[name])
+            for call in [op for op in found.walk() if op.name == "control.call"]:
+                callee = self.get(call.attributes["callee"])
+                if callee is None:
+                    raise InternalError(f"the maths library lacks {call.attributes['callee']!r}")
+                inline_call(call, callee)
+            self._parsed[name] = found
+        return found
+
+
+@cache
+def library() -> Library:
+    """The maths functions that come with the compiler."""
+    return Library(Path(stdlib.__file__).with_name("library.gyir").read_text("ascii"))
+
+
+def _checks(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    if options.check != "off":
+        InsertChecks().run(module)
+
+
+def _canonical(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    Canonicalise().run(module)
+
+
+def _unroll(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    if Unroll().run(module):
+        Canonicalise().run(module)
+
+
+def _legalize(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    Legalise(target, library()).run(module)
+
+
+_STAGES: tuple[tuple[str, Stage], ...] = (
+    ("inline", lambda module, options, target: Inline().run(module)),
+    ("checks", _checks),
+    ("canonical", _canonical),
+    ("uniform", lambda module, options, target: CheckUniform().run(module)),
+    ("unroll", _unroll),
+    ("promote", lambda module, options, target: Promote().run(module)),
+    ("legalize", _legalize),
+    ("simplify", _canonical),
+    ("cse", lambda module, options, target: ShareCommon(options.noalias).run(module)),
+    ("hoist", lambda module, options, target: Hoist(options.noalias).run(module)),
+    ("dce", lambda module, options, target: RemoveDead().run(module)),
+)
+STAGES: tuple[str, ...] = tuple(name for name, _ in _STAGES)
+
+
+def run(
+    module: Module,
+    options: CompileOptions,
+    target: TargetSpec = CPU,
+    dump: Dump | None = None,
+    verify: bool = False,
+) -> Module:
+    """Take a module from the frontend's form to what `target`'s emitter takes, in place.
+
+    `dump` is called with each stage's name and the module as the stage left it; `verify` checks the graph
+    after each stage. CompileError and UserError for programs that must be refused.
+    """
+    _limit(module)
+    for name, stage in _STAGES:
+        stage(module, options, target)
+        if verify:
+            check(module, name)
+        if dump is not None:
+            dump(name, module)
+    return module
+
+
+def check(module: Module, after: str = "") -> None:
+    """InternalError when the graph is malformed or an intrinsic is used against its signature."""
+    verify_module(module, check_intrinsic, after)
+
+
+def check_intrinsic(op: Op) -> None:
+    """ValueError when a `math.call` does not fit its row."""
+    if op.name != "math.call":
+        return
+    row = INTRINSICS.get(op.attributes["fn"])
+    if row is None:
+        raise ValueError(f"no intrinsic is named {op.attributes['fn']!r}")
+    wanted = row.signature.resolve([v.type for v in op.operands])  # type: ignore[misc]
+    if op.results[0].type is not wanted:
+        raise ValueError(f"{row.name} gives {wanted}, not {op.results[0].type}")
+
+
+def _limit(module: Module) -> None:
+    """Refuse programs that would take the compiler too long."""
+    count = 0
+    waiting = [(function, 0) for function in module.functions.values()]
+    while waiting:
+        op, depth = waiting.pop()
+        count += 1
+        if depth > MAX_NESTING:
+            raise UserError(
+                f"{op.span}: branches and loops are nested deeper than {MAX_NESTING}. "
+                "Move inner parts to functions of their own."
+            )
+        waiting += [(inner, depth + 1) for region in op.regions for inner in region.ops]
+    if count > MAX_SIZE:
+        raise UserError(f"the kernel has more than {MAX_SIZE} operations. Make it smaller.")
