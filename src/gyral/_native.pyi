@@ -3,8 +3,8 @@
 A C extension on the limited API. Where it could not be built, `gyral.core` and `gyral.compiler` work
 without it and the CPU device reports that it is missing.
 
-All functions are to be called with the GIL held (as any Python function is). Everything here is safe to
-use from many Python threads.
+Everything here is safe to use from many Python threads. `Shape`, `ArrayParam`, `ScalarParam`, `Param` and
+`CpuPlace` are names for type checkers and do not exist at run time.
 """
 
 from collections.abc import Iterable
