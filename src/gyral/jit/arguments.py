@@ -258,7 +258,7 @@ def _match(
         )
     if len(shape) != declared.rank:
         raise UserError(
-            f"argument {name!r} has shape {shape}, and the kernel declares {declared}, of rank {declared.rank}"
+            f"argument {name!r} has shape {shape}, and {declared} is declared, of rank {declared.rank}"
         )
     return shape, strides
 
