@@ -45,7 +45,7 @@ def erf_f32_fast(x: f32) -> f32:
 
 
 def erfc_f32(x: f32) -> f32:
-    """erfc x = e**-x**2 R(t) / (1 + 2x) for x >= 0 with t = (x - 2) / (x + 2), the square in two parts;
+    """erfc x = e**-x**2 R(t) / (1 + 2x) with t = (x - 2) / (x + 2), the square in two parts;
     1 - erf x where that is at least 1/2; 2 - erfc |x| below 0.
     """
     a = min(abs(x), 10.5)
@@ -75,7 +75,9 @@ def erfc_f32(x: f32) -> f32:
 
 
 def _erfc_positive_f64(a: f64) -> f64:
-    """erfc a = e**-a**2 R(t) / (1 + 2a) for 0.45 <= a <= 28, t = (a - 2) / (a + 2), the square in two parts."""
+    """erfc a = e**-a**2 R(t) / (1 + 2a) for 0.45 <= a <= 28, t = (a - 2) / (a + 2),
+    the square in two parts.
+    """
     t = (a - 2.0) / (a + 2.0)
     p = fma(t, -1.05940319604905e-07, 4.105151027946181e-07)
     p = fma(p, t, 1.285337952730022e-07)

@@ -19,7 +19,9 @@ SHIFT_TWICE_F64 = 6755399441057790.0
 
 
 def exp_f32(x: f32) -> f32:
-    """e**x, subnormal results included; x - n ln 2 in two steps, a degree 6 minimax polynomial, 2**n in two factors."""
+    """e**x, subnormal results included: x - n ln 2 in two steps, a degree 6 polynomial,
+    2**n in two factors.
+    """
     clamped = min(max(x, -104.0), 89.0)
     shifted = fma(clamped, LOG2_E, SHIFT_TWICE_F32)
     n = shifted - SHIFT_TWICE_F32
@@ -66,7 +68,9 @@ def exp_normal_f32(x: f32) -> f32:
 
 
 def exp2_f32(x: f32) -> f32:
-    """2**x, subnormal results included; the whole part scales in two factors, a degree 6 polynomial takes the rest."""
+    """2**x, subnormal results included: two factors for the whole part,
+    a degree 6 polynomial for the rest.
+    """
     clamped = min(max(x, -151.0), 129.0)
     shifted = clamped + SHIFT_TWICE_F32
     r = clamped - (shifted - SHIFT_TWICE_F32)

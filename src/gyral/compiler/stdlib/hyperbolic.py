@@ -53,7 +53,9 @@ def tanh_f32_fast(x: f32) -> f32:
 
 
 def sinh_f32(x: f32) -> f32:
-    """sinh x: an odd polynomial below 1, (e**x - e**-x) / 2 above, from a quarter of e**x so that nothing overflows."""
+    """sinh x: an odd polynomial below 1, (e**x - e**-x) / 2 above,
+    from a quarter of e**x so that nothing overflows.
+    """
     a = abs(x)
     z = a * a
     p = fma(z, 2.789984e-06, 0.00019841666)
@@ -88,7 +90,9 @@ def _quarter_exp_f32(x: f32) -> f32:
 
 
 def asinh_f32(x: f32) -> f32:
-    """asinh x = log1p(|x| + x**2 / (1 + sqrt(1 + x**2))) with the sign of x; ln 2|x| where x**2 would overflow."""
+    """asinh x = log1p(|x| + x**2 / (1 + sqrt(1 + x**2))) with the sign of x;
+    ln 2|x| where x**2 would overflow.
+    """
     a = abs(x)
     huge = a > 1e9
     z = 1.0 if huge else a * a

@@ -47,7 +47,9 @@ def log_f32(x: f32) -> f32:
 
 
 def log_f32_fast(x: f32) -> f32:
-    """ln x for normal x (a subnormal counts as 2**-127 or so, infinity as 2**128); ln 0 is -infinity; degree 9."""
+    """ln x for normal x (a subnormal counts as 2**-127 or so, infinity as 2**128); ln 0 is -infinity;
+    degree 9.
+    """
     bits = bitcast(x, i32)
     e = (bits - SQRT_HALF_BITS_F32) >> 23
     f = bitcast(bits - (e << 23), f32) - 1.0

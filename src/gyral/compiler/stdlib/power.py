@@ -99,7 +99,9 @@ def _pow_infinite_exponent_f32(a: f32, y: f32) -> f32:
 
 
 def pow_f32_fast(x: f32, y: f32) -> f32:
-    """x**y for normal x within 2 + |y| / 2 ULP; 0 where the result is subnormal; y = 0 and x = 0 as in C, infinities roughly."""
+    """x**y for normal x within 2 + |y| / 2 ULP; 0 where the result is subnormal;
+    y = 0 and x = 0 as in C, infinities roughly.
+    """
     a = abs(x)
     bits = bitcast(a, i32)
     e = (bits - SQRT_HALF_BITS_F32) >> 23

@@ -19,12 +19,12 @@ def rsqrt_f32(x: f32) -> f32:
 
 
 def rsqrt_f32_fast(x: f32) -> f32:
-    """1 / sqrt x, both steps correctly rounded; a bare quotient is the cheapest form on current processors."""
+    """1 / sqrt x, both steps correctly rounded; nothing is cheaper on current processors."""
     return 1.0 / sqrt(x)
 
 
 def cbrt_f32(x: f32) -> f32:
-    """Cube root: a guess of x**(-1/3) from the exponent bits, two third-order steps, one corrected Newton step."""
+    """Cube root: x**(-1/3) guessed from the exponent bits, two third-order steps, a corrected Newton step."""
     a = abs(x)
     tiny = a < 1.1754943508222875e-38
     v = a * 16777216.0 if tiny else a

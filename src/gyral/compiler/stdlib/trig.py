@@ -1,4 +1,4 @@
-"""Sine, cosine and tangent: quarter turns by Cody-Waite steps, by Payne-Hanek beyond them, then minimax polynomials."""
+"""Sine, cosine and tangent: quarter turns by Cody and Waite, by Payne and Hanek further out; polynomials."""
 
 from math import inf
 
@@ -231,7 +231,9 @@ def _window(a: u64, b: u64, shift: u64) -> u64:
 
 
 def _turns_large_f64(x: f64) -> tuple[i64, f64, f64]:
-    """Payne-Hanek for any finite |x| >= 2**22: the 53-bit significand times 192 bits of 2/pi, whole turns dropped."""
+    """Payne-Hanek for finite |x| >= 2**22: the 53-bit significand times 192 bits of 2/pi,
+    less whole turns.
+    """
     bits = bitcast(x, u64) & 0x7FFFFFFFFFFFFFFF
     significand = (bits & 0xFFFFFFFFFFFFF) | 0x10000000000000
     position = i64(bits >> 52) - 1013
