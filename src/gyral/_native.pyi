@@ -218,5 +218,11 @@ def topology(root: str = "/sys", cpus: Iterable[int] | None = None) -> list[CpuP
     root: where sysfs is mounted. cpus: CPU numbers to consider; None takes the affinity mask.
     """
 
+def set_topology(root: str = "/sys", cpus: Iterable[int] | None = None) -> None:
+    """Place workers by `topology(root, cpus)` from now on, with as many threads as it lists CPUs.
+
+    Without arguments the machine is read anew, after the affinity mask changed.
+    """
+
 def host_key() -> str:
     """A stable text of this CPU's maker, model, features and enabled register state, for cache keys."""

@@ -93,6 +93,17 @@ static void prepare(void)
 
 void gy_crew_prepare(void) { pthread_once(&once, prepare); }
 
+void gy_crew_set_topology(gy_topology *topology)
+{
+    free(gy_the_crew.topology);
+    gy_the_crew.topology = topology;
+    gy_the_crew.spin_pays = topology->count > 1;
+    gy_the_crew.threads = 0;
+    for (int i = 0; i < GY_MAX_CPUS; i++)
+        if (gy_the_crew.worker[i] != NULL)
+            gy_the_crew.worker[i]->tied_for = 0;
+}
+
 int gy_crew_threads(void)
 {
     if (gy_the_crew.topology == NULL) {
@@ -102,8 +113,9 @@ int gy_crew_threads(void)
         if (topology == NULL)
             return gy_the_crew.threads > 0 ? gy_the_crew.threads : 1;
         gy_topology_load("/sys", &allowed, topology);
-        gy_the_crew.spin_pays = topology->count > 1;
-        gy_the_crew.topology = topology;
+        int threads = gy_the_crew.threads;
+        gy_crew_set_topology(topology);
+        gy_the_crew.threads = threads;
     }
     if (gy_the_crew.threads == 0)
         gy_the_crew.threads = gy_the_crew.topology->count > 0 ? gy_the_crew.topology->count : 1;

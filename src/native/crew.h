@@ -66,6 +66,8 @@ void gy_crew_prepare(void);
 
 /* The threads a launch may use; reads the machine at first use, never at import. */
 int gy_crew_threads(void);
+/* Replaces what is known of the machine, and goes back to its number of CPUs.  Takes `topology`. */
+void gy_crew_set_topology(gy_topology *topology);
 /* The worker whose place the calling thread is in: its CPU, or else its NUMA node. */
 int gy_crew_near(void);
 /* Starts the worker's thread unless it lives; 0 when the system refuses. */

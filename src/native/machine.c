@@ -1,8 +1,9 @@
 /* What Python may know about the machine: its CPUs in placement order, and its identity. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "native.h"
-#include "topology.h"
+#include "pool.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -34,20 +35,29 @@ static int parse_cpus(PyObject *cpus, gy_cpuset *allowed)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-PyObject *gy_topology_py(PyObject *module, PyObject *args, PyObject *kwargs)
+/* The machine under the arguments `root` and `cpus`, made by malloc; NULL with an exception set. */
+static gy_topology *load_topology(PyObject *args, PyObject *kwargs, const char *format)
 {
     static char *names[] = {"root", "cpus", NULL};
     const char *root = "/sys";
     PyObject *cpus = Py_None;
     gy_cpuset allowed;
-    (void)module;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|sO:topology", names, &root, &cpus) ||
-        parse_cpus(cpus, &allowed) < 0)
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &root, &cpus) || parse_cpus(cpus, &allowed) < 0)
         return NULL;
-    gy_topology *topology = PyMem_Malloc(sizeof *topology);
+    gy_topology *topology = malloc(sizeof *topology);
     if (topology == NULL)
-        return PyErr_NoMemory();
-    gy_topology_load(root, &allowed, topology);
+        PyErr_NoMemory();
+    else
+        gy_topology_load(root, &allowed, topology);
+    return topology;
+}
+
+PyObject *gy_topology_py(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    (void)module;
+    gy_topology *topology = load_topology(args, kwargs, "|sO:topology");
+    if (topology == NULL)
+        return NULL;
     PyObject *list = PyList_New(0);
     for (int i = 0; list != NULL && i < topology->count; i++) {
         const gy_cpu *cpu = &topology->cpu[i];
@@ -57,8 +67,18 @@ PyObject *gy_topology_py(PyObject *module, PyObject *args, PyObject *kwargs)
             Py_CLEAR(list);
         Py_XDECREF(row);
     }
-    PyMem_Free(topology);
+    free(topology);
     return list;
+}
+
+PyObject *gy_set_topology_py(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    (void)module;
+    gy_topology *topology = load_topology(args, kwargs, "|sO:set_topology");
+    if (topology == NULL)
+        return NULL;
+    gy_pool_set_topology(topology);
+    Py_RETURN_NONE;
 }
 
 #if defined(__x86_64__)

@@ -42,6 +42,7 @@ static PyMethodDef methods[] = {
     {"set_threads", set_threads, METH_O, NULL},
     {"workers", workers, METH_NOARGS, NULL},
     {"topology", (PyCFunction)(void (*)(void))gy_topology_py, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"set_topology", (PyCFunction)(void (*)(void))gy_set_topology_py, METH_VARARGS | METH_KEYWORDS, NULL},
     {"host_key", gy_host_key, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

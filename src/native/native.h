@@ -186,6 +186,7 @@ int gy_add_dispatcher(PyObject *module);
 
 /* machine.c */
 PyObject *gy_topology_py(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *gy_set_topology_py(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *gy_host_key(PyObject *module, PyObject *unused);
 
 #endif

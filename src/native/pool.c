@@ -168,6 +168,15 @@ void gy_pool_set_threads(int threads)
     gy_crew_unlock();
 }
 
+void gy_pool_set_topology(gy_topology *topology)
+{
+    gy_crew_prepare();
+    gy_crew_lock();
+    gy_crew_set_topology(topology);
+    gy_crew_threads();
+    gy_crew_unlock();
+}
+
 int gy_pool_workers(void)
 {
     gy_crew_lock();

@@ -20,6 +20,10 @@ int gy_pool_threads(void);
 /* Sets that number (1 to GY_MAX_CPUS); 0 goes back to the default. */
 void gy_pool_set_threads(int threads);
 
+/* Places workers by this description of the machine from now on, and goes back to the default number
+ * of threads.  Takes over `topology`, which malloc made. */
+void gy_pool_set_topology(gy_topology *topology);
+
 /* Workers alive now. */
 int gy_pool_workers(void);
 

@@ -162,6 +162,11 @@ def test_a_bypass_sends_launches_to_python(arrays: Any) -> None:
 def test_a_bypass_belongs_to_its_thread(arrays: Any) -> None:
     """Another thread's launches stay fast."""
     kernel, counts = Kernel(1, saxpy_plan()), []
+
+    def launch() -> None:
+        counts.append(_native.bypass())
+        kernel[1000](2.0, *arrays)
+
     _native.set_bypass(3)
     try:
         thread = threading.Thread(

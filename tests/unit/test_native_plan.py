@@ -8,7 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.native_kernels import ITEM, array, code, plan, saxpy_plan, scalar
 
@@ -102,6 +102,7 @@ def test_a_scalar_is_packed_in_the_low_bytes(dtype: str, value: Any, bits: int) 
     assert _scalar_bits(dtype, value) == bits
 
 
+@settings(deadline=None)
 @given(st.floats(width=64))
 def test_f16_scalars_round_as_numpy_does(value: float) -> None:
     """Halves are rounded once, to nearest even, from the double; only a new infinity is refused."""
@@ -116,6 +117,7 @@ def test_f16_scalars_round_as_numpy_does(value: float) -> None:
         assert _scalar_bits("f16", value) == int(expected.view(np.uint16))
 
 
+@settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False, max_value=2.0**127, min_value=-(2.0**127)))
 def test_bf16_scalars_round_to_nearest_even(value: float) -> None:
     """A bf16 scalar agrees with ml_dtypes wherever the input is an f32."""

@@ -5,14 +5,18 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.native_kernels import Kernel, array, plan, scalar
 
 from gyral import _native
+
+# A child that was forked from a process with threads is what some of these tests are about.
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
 LONG = 2_000_000  # turns of the busy kernel: about a millisecond
 
@@ -20,9 +24,9 @@ LONG = 2_000_000  # turns of the busy kernel: about a millisecond
 @pytest.fixture(autouse=True)
 def _default_threads() -> Iterator[None]:
     """Each test starts and ends with the process's own number of threads."""
-    _native.set_threads(None)
+    _native.set_topology()
     yield
-    _native.set_threads(None)
+    _native.set_topology()
 
 
 def test_the_default_is_the_affinity_mask() -> None:
@@ -55,6 +59,7 @@ def test_workers_start_with_the_first_launch_that_wants_them() -> None:
     assert list(os.read(reader, 10)) == [0, 0, 2]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3000), st.integers(1, 9), st.sampled_from([0.0, 1.0, 1e3, 1e5, 1e7]))
 def test_every_item_runs_once(items: int, threads: int, cost: float) -> None:
     """Whatever the number of items and threads and however wrong the estimate."""
@@ -199,3 +204,56 @@ def test_the_estimate_follows_the_cost() -> None:
     for _ in range(3):
         held.run(100, (100, seen))
     assert 1 < held.ns_per_item < 1e6
+
+
+def test_workers_follow_a_made_up_machine(tmp_path: Path) -> None:
+    """On two nodes of two CPUs, whatever this machine has, every item runs once and four threads serve."""
+    nodes = tmp_path / "devices/system/node"
+    for node, cpus in enumerate(["0,2", "1,3"]):
+        (nodes / f"node{node}").mkdir(parents=True)
+        (nodes / f"node{node}/cpulist").write_text(cpus)
+    (nodes / "online").write_text("0-1")
+    _native.set_topology(str(tmp_path), range(4))
+    counts = []
+    for threads in (4, 3, 2):
+        _native.set_threads(threads)
+        seen = np.zeros(400, np.int64)
+        for launched in (4, 2):
+            plan("count", array(), cost_ns=1e5).run(400, (seen,), threads=launched)
+        counts.append((_native.threads(), int(seen.min()), int(seen.max())))
+    assert counts == [(4, 2, 2), (3, 2, 2), (2, 2, 2)]
+
+
+def test_the_machine_can_be_read_anew() -> None:
+    """After the affinity mask changed the default follows it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        _native.set_topology()
+        os.write(writer, bytes([_native.threads()]))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 1) == b"\1"
+
+
+def test_a_handler_that_forks_leaves_no_child_waiting() -> None:
+    """In the child the helpers are gone: the launch ends, and says so unless it happens to be complete."""
+    children = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: children.append(os.fork()))
+    _native.set_threads(2)
+    seen = np.zeros(200, np.int64)
+    timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGUSR1))
+    error = None
+    try:
+        timer.start()
+        plan("busy", scalar("u64"), array(), cost_ns=1e6).run(200, (LONG, seen), threads=2)
+    except RuntimeError as raised:
+        error = str(raised)
+    finally:
+        if children == [0]:
+            told = error is not None and "forked in the middle of this launch" in error
+            os._exit(0 if told or (seen == 1).all() else 1)
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert (os.waitpid(children[0], 0)[1], error, (seen == 1).all()) == (0, None, True)

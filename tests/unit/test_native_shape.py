@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.native_kernels import Kernel
 
 EXTENTS = st.integers(0, 2**63 - 1)
 BLOCKS = st.integers(1, 2**31)
+ATOMS = st.none() | st.integers() | st.booleans() | st.floats()
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,7 @@ def test_any_other_key_goes_to_python(rank: int, key: Any) -> None:
         Kernel(rank)[key]
 
 
+@settings(deadline=None)
 @given(st.lists(EXTENTS, min_size=1, max_size=3), st.data())
 def test_shape_and_block_come_back_as_given(extents: list[int], data: st.DataObject) -> None:
     """A shape and a block of the kernel's rank are kept exactly, at any rank and extent."""
@@ -80,6 +82,7 @@ def test_shape_and_block_come_back_as_given(extents: list[int], data: st.DataObj
     assert (launch.shape, launch.block) == (shape, block)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers() | st.booleans() | st.floats(), lambda s: st.tuples(s, s), max_leaves=6
