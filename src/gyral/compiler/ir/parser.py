@@ -89,9 +89,12 @@ class _Parser:
         self.start, self.at = found.start(self.kind), found.end()
         return taken
 
+    def here(self) -> str:
+        return f"where {self.token[:40]!r} is" if self.kind != "end" else "where the text ends"
+
     def expect(self, token: str) -> None:
         if self.token != token or self.kind == "string":
-            self.fail(f"{token!r} should stand where {self.token or 'the text ends'!r} is")
+            self.fail(f"{token!r} should stand {self.here()}")
         self.advance()
 
     def accept(self, token: str) -> bool:
@@ -102,10 +105,11 @@ class _Parser:
 
     def take(self, kind: str, what: str) -> str:
         if self.kind != kind:
-            self.fail(f"{what} should stand where {self.token!r} is")
+            self.fail(f"{what} should stand {self.here()}")
         return self.advance()
 
     def op(self, scope: dict[str, Value], depth: int) -> Op:
+        first = self.start
         names: list[str] = []
         if self.kind == "value":
             names.append(self.advance())
@@ -129,7 +133,7 @@ class _Parser:
             regions.append(self.block(dict(scope), depth + 1))
         op = kind(operands, types, attributes, regions)
         for name, value in zip(names, op.results, strict=True):
-            self.define(scope, name, value)
+            self.define(scope, name, value, first)
         return op
 
     def region_follows(self) -> bool:
@@ -146,19 +150,22 @@ class _Parser:
             self.fail(f"{name} is not defined here")
         return scope[name]
 
-    def define(self, scope: dict[str, Value], name: str, value: Value) -> None:
+    def define(self, scope: dict[str, Value], name: str, value: Value, at: int) -> None:
         if name in scope:
+            self.start = at
             self.fail(f"{name} is defined twice")
         scope[name] = value
         bare = name[1:].partition("#")[0]
         value.hint = "" if bare.isdigit() else bare
 
     def types(self, count: int) -> list[Type]:
+        start = self.start
         self.expect(":")
         found = [self.type(0)]
         while self.accept(","):
             found.append(self.type(0))
         if len(found) != count:
+            self.start = start
             self.fail(f"{count} results have {len(found)} types")
         return found
 
@@ -170,9 +177,9 @@ class _Parser:
             while not self.accept(")"):
                 if block.args:
                     self.expect(",")
-                name = self.take("value", "an argument")
+                start, name = self.start, self.take("value", "an argument")
                 self.expect(":")
-                self.define(scope, name, block.add_arg(self.type(0)))
+                self.define(scope, name, block.add_arg(self.type(0)), start)
         self.expect("{")
         while not self.accept("}"):
             block.append(self.op(scope, depth))
