@@ -23,8 +23,8 @@ THIRD_LO_F64 = 5.0577616648125907e-17
 def log2_pair_f32(x: f32) -> tuple[f32, f32]:
     """log2 of a positive normal x as high + low, good to about 2**-31 of its size.
 
-    With m in [sqrt 1/2, sqrt 2) and q = (m - 1) / (m + 1), log2 m = 2 / ln 2 * (q + q**3 / 3 + ...); q, its product
-    with 2 / ln 2 and the sum with the exponent each keep their rounding error.
+    With m in [sqrt 1/2, sqrt 2) and q = (m - 1) / (m + 1), log2 m = 2 / ln 2 * (q + q**3 / 3 + ...);
+    q, its product with 2 / ln 2 and the sum with the exponent each keep their rounding error.
     """
     bits = bitcast(x, i32)
     e = (bits - SQRT_HALF_BITS_F32) >> 23

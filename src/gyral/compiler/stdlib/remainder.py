@@ -9,8 +9,8 @@ from gyral.core.dtypes import f32, f64, i32, i64, u32, u64
 def _reduce_f32(a: f32, b: f32) -> f32:
     """a mod b, exact, for finite a >= 0 and normal b > 0.
 
-    Each round takes up to 20 bits off the quotient: a rounded quotient that small is off by at most one, and the
-    fma that takes it away is exact.
+    Each round takes up to 20 bits off the quotient: a rounded quotient that small is off by at most one,
+    and the fma that takes it away is exact.
     """
     exponent = i32(bitcast(b, u32) >> 23)
     while a >= b:
@@ -63,8 +63,8 @@ def remainder_f32(x: f32, y: f32) -> f32:
 def _reduce_f64(a: f64, b: f64) -> f64:
     """a mod b, exact, for finite a >= 0 and normal b > 0.
 
-    Each round takes up to 50 bits off the quotient: a rounded quotient that small is off by at most one, and the
-    fma that takes it away is exact.
+    Each round takes up to 50 bits off the quotient: a rounded quotient that small is off by at most one,
+    and the fma that takes it away is exact.
     """
     exponent = i64(bitcast(b, u64) >> 52)
     while a >= b:

@@ -67,8 +67,10 @@ def _turns_large_f32(x: f32) -> tuple[i32, f32, f32]:
     rest = bitcast(turn << 2, i64)
     whole = f32(rest)
     left = f32(rest - i64(whole))
-    r = whole * HALF_PI_64_HI_F32
-    tail = fma(whole, HALF_PI_64_HI_F32, -r) + fma(whole, HALF_PI_64_LO_F32, left * HALF_PI_64_HI_F32)
+    head = whole * HALF_PI_64_HI_F32
+    tail = fma(whole, HALF_PI_64_HI_F32, -head) + fma(whole, HALF_PI_64_LO_F32, left * HALF_PI_64_HI_F32)
+    r = head + tail
+    tail = (head - r) + tail
     r = r if abs(x) < inf else x - x
     return (-quarter if x < 0.0 else quarter), (-r if x < 0.0 else r), (-tail if x < 0.0 else tail)
 
