@@ -1,0 +1,146 @@
+"""Which names surely have a value where they are used: Python's own control flow, path by path."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Assigned: TypeAlias = "set[str] | None"
+
+
+def names_in(node: ast.AST) -> Iterator[ast.Name]:
+    """Every name inside a node, in no promised order."""
+    pending = [node]
+    while pending:
+        at = pending.pop()
+        if isinstance(at, ast.Name):
+            yield at
+            continue
+        for key in at._fields:
+            value = getattr(at, key, None)
+            if isinstance(value, list):
+                pending += [v for v in value if isinstance(v, ast.AST)]
+            elif isinstance(value, (ast.expr, ast.keyword, ast.FormattedValue)):
+                pending.append(value)
+
+
+def stored_names(body: Sequence[ast.stmt]) -> set[str]:
+    """Names that a body assigns anywhere: its local names."""
+    found: set[str] = set()
+    for statement in body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+            elif isinstance(node, ast.MatchAs) and node.name is not None:
+                found.add(node.name)
+    return found
+
+
+@dataclass(slots=True)
+class Assignment:
+    """Walks a function's statements with the set of names assigned so far; None where nothing arrives."""
+
+    local: set[str]
+    constant: Callable[[ast.expr], Any]
+    unset: list[ast.Name] = field(default_factory=list)
+    breaks: list[list[set[str]]] = field(default_factory=list)
+
+    def read(self, node: ast.AST | None, assigned: set[str]) -> None:
+        """Note the names read in an expression that have no sure value."""
+        if node is None:
+            return
+        for name in names_in(node):
+            if isinstance(name.ctx, ast.Load) and name.id in self.local and name.id not in assigned:
+                self.unset.append(name)
+
+    def store(self, target: ast.AST, assigned: set[str]) -> None:
+        """Note the names an assignment target binds."""
+        self.read(target, assigned)
+        for name in names_in(target):
+            if isinstance(name.ctx, ast.Store):
+                assigned.add(name.id)
+
+    def block(self, body: Sequence[ast.stmt], assigned: Assigned) -> Assigned:
+        """The names assigned after a body, given those before it."""
+        for statement in body:
+            if assigned is None:
+                return None
+            assigned = self._statement(statement, assigned)
+        return assigned
+
+    def _statement(self, statement: ast.stmt, assigned: set[str]) -> Assigned:
+        if isinstance(statement, ast.Assign):
+            self.read(statement.value, assigned)
+            for target in statement.targets:
+                self.store(target, assigned)
+        elif isinstance(statement, ast.AnnAssign):
+            self.read(statement.value, assigned)
+            if statement.value is not None:
+                self.store(statement.target, assigned)
+        elif isinstance(statement, ast.AugAssign):
+            self.read(statement.value, assigned)
+            if isinstance(statement.target, ast.Name) and statement.target.id not in assigned:
+                self.unset.append(statement.target)
+            self.store(statement.target, assigned)
+        elif isinstance(statement, ast.If):
+            return self._branch(statement, assigned)
+        elif isinstance(statement, (ast.While, ast.For)):
+            return self._loop(statement, assigned)
+        elif isinstance(statement, ast.Match):
+            return self._match(statement, assigned)
+        elif isinstance(statement, ast.Break):
+            if self.breaks:
+                self.breaks[-1].append(assigned)
+            return None
+        elif isinstance(statement, (ast.Continue, ast.Return)):
+            self.read(getattr(statement, "value", None), assigned)
+            return None
+        elif isinstance(statement, (ast.Expr, ast.Assert)):
+            self.read(statement, assigned)
+        return assigned
+
+    def _branch(self, statement: ast.If, assigned: set[str]) -> Assigned:
+        self.read(statement.test, assigned)
+        known = self.constant(statement.test)
+        if known is not None:
+            return self.block(statement.body if known else statement.orelse, assigned)
+        then = self.block(statement.body, set(assigned))
+        return _both(then, self.block(statement.orelse, set(assigned)))
+
+    def _loop(self, statement: ast.While | ast.For, assigned: set[str]) -> Assigned:
+        inside = set(assigned)
+        endless = False
+        if isinstance(statement, ast.For):
+            self.read(statement.iter, assigned)
+            self.store(statement.target, inside)
+        else:
+            self.read(statement.test, assigned)
+            endless = self.constant(statement.test) is True
+        self.breaks.append([])
+        self.block(statement.body, inside)
+        after: Assigned = None if endless else set(assigned)
+        for left in self.breaks.pop():
+            after = _both(after, left)
+        return after
+
+    def _match(self, statement: ast.Match, assigned: set[str]) -> Assigned:
+        self.read(statement.subject, assigned)
+        after: Assigned = None
+        caught = False
+        for case in statement.cases:
+            for node in ast.walk(case.pattern):
+                if isinstance(node, ast.MatchAs) and node.name is not None:
+                    assigned = assigned | {node.name}
+            self.read(case.guard, assigned)
+            after = _both(after, self.block(case.body, set(assigned)))
+            whole = isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None
+            caught = caught or (whole and case.guard is None)
+        return after if caught else _both(after, set(assigned))
+
+
+def _both(left: Assigned, right: Assigned) -> Assigned:
+    if left is None or right is None:
+        return right if left is None else left
+    return left & right

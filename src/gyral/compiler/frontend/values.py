@@ -1,0 +1,205 @@
+"""What an expression stands for while a kernel is compiled.
+
+Scalars are IR values; vectors, structs and tuples exist only here, as aggregates of scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from gyral.compiler.ir.graph import Value
+from gyral.compiler.ir.types import MemoryType
+from gyral.core.dtypes import DType, ElementType, StructType, Vec, bool_, f32, i32
+
+Weakness: TypeAlias = Literal["", "given", "joined"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    """A run-time number. A weak one takes the type it meets: "given" by a call, or "joined" by a name."""
+
+    value: Value
+    weak: Weakness = ""
+
+    @property
+    def dtype(self) -> DType:
+        """Its type, or for a weak one the type that carries it."""
+        found = self.value.type
+        assert isinstance(found, DType)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const:
+    """A number known when compiling, weak unless it is a bool."""
+
+    value: bool | int | float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tuple:
+    """A tuple of data."""
+
+    items: tuple[Datum, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vector:
+    """A short vector; every item is a typed scalar of its element type."""
+
+    type: Vec
+    items: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """A struct; items follow its fields."""
+
+    type: StructType
+    items: tuple[Datum, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """An array parameter or on-chip memory; `readonly` where a function's parameter says so."""
+
+    value: Value
+    name: str
+    readonly: bool = False
+
+    @property
+    def type(self) -> MemoryType:
+        """Its element type and rank or shape."""
+        found = self.value.type
+        assert not isinstance(found, DType)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Host:
+    """A Python object known when compiling: a type, a function, a module, a word."""
+
+    obj: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """A string, for print and assert."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nothing:
+    """What a call without a result gives; `what` names the call."""
+
+    what: str
+
+
+Number: TypeAlias = Scalar | Const
+Datum: TypeAlias = Scalar | Const | Tuple | Vector | Record | Memory | Host | Text | Nothing
+
+
+def weak_dtype(number: Number) -> DType:
+    """The type a weak number gets when it meets nothing typed; a typed scalar's own type."""
+    if isinstance(number, Scalar):
+        if not number.weak:
+            return number.dtype
+        return f32 if number.dtype.is_float else i32
+    if isinstance(number.value, bool):
+        return bool_
+    return f32 if isinstance(number.value, float) else i32
+
+
+def is_weak(number: Number) -> bool:
+    """Whether the number takes the type of what it meets."""
+    return not isinstance(number.value, bool) if isinstance(number, Const) else bool(number.weak)
+
+
+def is_float(number: Number) -> bool:
+    """Whether the number is a float, weak or typed."""
+    return isinstance(number.value, float) if isinstance(number, Const) else number.dtype.is_float
+
+
+def type_of(datum: Datum) -> ElementType | None:
+    """The element type of a typed scalar, vector or struct, else None."""
+    if isinstance(datum, Scalar) and not datum.weak:
+        return datum.dtype
+    if isinstance(datum, (Vector, Record)):
+        return datum.type
+    return None
+
+
+def scalars(datum: Datum) -> Iterator[Scalar]:
+    """The run-time scalars of a datum, in order; constants and types have none."""
+    if isinstance(datum, Scalar):
+        yield datum
+    elif isinstance(datum, (Tuple, Vector, Record)):
+        for item in datum.items:
+            yield from scalars(item)
+
+
+def rebuilt(datum: Datum, values: Iterator[Value]) -> Datum:
+    """The same datum with its run-time scalars replaced, in the order of `scalars`."""
+    if isinstance(datum, Scalar):
+        return Scalar(next(values), datum.weak)
+    if isinstance(datum, Tuple):
+        return Tuple(tuple(rebuilt(item, values) for item in datum.items))
+    if isinstance(datum, Record):
+        return Record(datum.type, tuple(rebuilt(item, values) for item in datum.items))
+    if isinstance(datum, Vector):
+        return Vector(datum.type, tuple(Scalar(next(values)) for _ in datum.items))
+    return datum
+
+
+def from_leaves(t: ElementType, values: Iterator[Value]) -> Datum:
+    """A datum of an element type from its scalars in `leaves` order."""
+    if isinstance(t, DType):
+        return Scalar(next(values))
+    if isinstance(t, Vec):
+        return Vector(t, tuple(Scalar(next(values)) for _ in range(t.size)))
+    return Record(t, tuple(from_leaves(inner, values) for _, inner in t.fields))
+
+
+def describe(datum: Datum) -> str:
+    """A datum as a diagnostic calls it."""
+    if isinstance(datum, Scalar):
+        if datum.weak:
+            return "a Python float" if datum.dtype.is_float else "a Python int"
+        return "bool" if datum.dtype is bool_ else str(datum.dtype)
+    if isinstance(datum, Const):
+        return repr(datum.value)
+    if isinstance(datum, Tuple):
+        return f"a tuple of {len(datum.items)}"
+    if isinstance(datum, (Vector, Record)):
+        return str(datum.type)
+    if isinstance(datum, Memory):
+        return f"the array {datum.name!r}"
+    if isinstance(datum, Text):
+        return "a string"
+    if isinstance(datum, Nothing):
+        return datum.what
+    return describe_host(datum.obj)
+
+
+def describe_host(obj: object) -> str:
+    """A host object as a diagnostic calls it."""
+    if isinstance(obj, (DType, Vec, StructType)):
+        return f"the type {obj}"
+    name = getattr(obj, "__name__", None)
+    kind = type(obj).__name__
+    return f"the {kind.replace('builtin_function_or_method', 'function')} {name}" if name else f"a {kind}"
+
+
+def short(datum: Datum) -> str:
+    """The type of a datum in a word or two."""
+    if isinstance(datum, Const):
+        return "a Python " + type(datum.value).__name__ if not isinstance(datum.value, bool) else "bool"
+    return describe(datum)
+
+
+def same_kind(data: Sequence[Datum]) -> bool:
+    """Whether all are numbers."""
+    return all(isinstance(d, (Scalar, Const)) for d in data)
