@@ -72,9 +72,14 @@ REFERENCE: dict[str, Any] = {
 }
 
 
+def reference(name: str) -> Any:
+    """The function to compare with, on mpmath numbers."""
+    return REFERENCE[name] if name in REFERENCE else getattr(mpmath, name)
+
+
 def worst(name: str, dtype: str, got: np.ndarray, *args: np.ndarray) -> float:
     """Largest error in units in the last place of the true value; nothing counts below the absolute bound."""
-    function = REFERENCE.get(name, getattr(mpmath, name, None))
+    function = reference(name)
     allowed = ABSOLUTE.get(f"{name}_{dtype}", 0.0)
     largest = 0.0
     with mpmath.workprec(160):
@@ -112,7 +117,7 @@ def test_fast_body_stays_within_its_stated_bound(name: str) -> None:
     got = body(FUNCTIONS[plain][0], name)(*args)
     allowed = ABSOLUTE.get(name, 0.0)
     with mpmath.workprec(100):
-        function = REFERENCE.get(plain, getattr(mpmath, plain, None))
+        function = reference(plain)
         exact = [function(*(mpmath.mpf(float(p)) for p in point)) for point in zip(*args, strict=True)]
     near = np.array([abs(float(g - w)) <= allowed for g, w in zip(got.astype(float), exact, strict=True)])
     rest = [a[~near] for a in args]

@@ -1,8 +1,9 @@
 """Measured errors of the maths library, in units in the last place of the true value.
 
-f32 bounds of functions of one value come from all 2**32 arguments (`benchmarks/accuracy`), the others from
-samples over every binade with a margin added. They hold for the bodies as written: a compiler that re-associates
-or contracts inside them breaks the compensated steps, so bodies are compiled strictly even under fastmath.
+f32 bounds of functions of one value come from all 2**32 arguments (`benchmarks/accuracy`), the others
+from samples over every binade with a margin added. They hold for the bodies as written: a compiler that
+re-associates or contracts inside them breaks the compensated steps, so bodies are compiled strictly even
+under fastmath.
 """
 
 ULP: dict[str, float] = {
