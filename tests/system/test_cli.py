@@ -208,3 +208,32 @@ def test_python_m_gyral_is_the_command(tmp_path: Path) -> None:
         [sys.executable, "-m", "gyral", "--version"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.startswith("gyral ")
+
+
+def test_a_file_that_fails_is_the_users_to_mend(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """An exception in the user's file is told by name with status 3."""
+    file = tmp_path / "failing.py"
+    file.write_text("1 / 0\n")
+    assert gyral(monkeypatch, "show", file) == Exit.PROGRAM
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_failed_check(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exception that nobody foresaw leaves with status 70 and a traceback."""
+    monkeypatch.setattr(command_line, "app", lambda: [][0])
+    assert gyral(monkeypatch) == Exit.INTERNAL
+    assert "IndexError" in capsys.readouterr().err
+
+
+def test_interrupting_has_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C leaves with status 130."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "app", interrupted)
+    assert gyral(monkeypatch) == Exit.INTERRUPTED

@@ -22,10 +22,11 @@ def build(
     chosen = kernels(target)
     if types and len(chosen) > 1:
         raise typer.BadParameter("--types belongs to one kernel: write FILE:KERNEL")
-    built = {
-        name: build_ahead(kernel, parse(types) if types else (), device, out)
-        for name, kernel in chosen.items()
-    }
+    signature = parse(types) if types else ()
+    try:
+        built = {name: build_ahead(kernel, signature, device, out) for name, kernel in chosen.items()}
+    except OSError as error:
+        raise typer.BadParameter(f"artifacts cannot be written: {error}") from error
     if json:
         print_json({name: [str(path) for path in paths] for name, paths in built.items()})
         return

@@ -39,8 +39,8 @@ def size(number: int) -> str:
 def device_table() -> Table:
     """Devices for people."""
     grid = Table(title="Devices")
-    for heading in ("device", "units", "subgroup", "largest block", "shared memory", "memory", "no"):
-        grid.add_column(heading, justify="left" if heading in ("device", "no") else "right")
+    for heading in ("device", "units", "subgroup", "largest block", "shared memory", "memory", "lacks"):
+        grid.add_column(heading, justify="left" if heading in ("device", "lacks") else "right")
     every = {name for row in device_rows() for name in _names(row["dtypes"])}
     for row in device_rows():
         memory = row["memory_bytes"]

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import typer
 
+from gyral.core.errors import GyralError, UserError
 from gyral.jit.kernel import Kernel
 
 
@@ -26,7 +27,10 @@ def split(target: str) -> tuple[Path, str | None]:
 
 
 def load(path: Path) -> ModuleType:
-    """Run a file as a module under its own name, with its folder importable as for a script."""
+    """Run a file as a module under its own name, with its folder importable as for a script.
+
+    Raises UserError when the file itself raises.
+    """
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise typer.BadParameter(f"{path} is not a Python file")
@@ -35,7 +39,12 @@ def load(path: Path) -> ModuleType:
         sys.path.insert(0, folder)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except GyralError:
+        raise
+    except Exception as error:
+        raise UserError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
     return module
 
 

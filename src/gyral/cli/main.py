@@ -1,6 +1,7 @@
 """The command `gyral`: its parts, and what its exit status says."""
 
 import sys
+import traceback
 from importlib.metadata import version as installed_version
 from typing import Annotated
 
@@ -55,3 +56,6 @@ def main() -> None:
             f"{kind}: {error}", style="red", markup=False, highlight=False, soft_wrap=True
         )
         sys.exit(exit_for(error))
+    except Exception:  # noqa: BLE001 the outermost edge: Python's own status, 1, would say that a check failed
+        traceback.print_exc()
+        sys.exit(Exit.INTERNAL)
