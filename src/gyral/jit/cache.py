@@ -33,7 +33,7 @@ class DiskCache:
         """What was kept under a key, or None."""
         if not self.folder:
             return None
-        path = self._path(key)
+        path = self.path(key)
         try:
             with open(path, "rb") as file:
                 data = file.read()
@@ -56,7 +56,7 @@ class DiskCache:
         """Keep bytes under a key; False, with one warning, where that fails."""
         if not self.folder or len(payload) > self.limit:
             return False
-        path = self._path(key)
+        path = self.path(key)
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             self._replace(path, _wrap(key, payload))
@@ -69,7 +69,7 @@ class DiskCache:
     def drop(self, key: str) -> None:
         """Forget a key."""
         if self.folder:
-            self._discard(self._path(key))
+            self._discard(self.path(key))
 
     def size(self) -> int:
         """Bytes kept now."""
@@ -80,7 +80,8 @@ class DiskCache:
         for _, _, path in self._entries():
             self._discard(path)
 
-    def _path(self, key: str) -> str:
+    def path(self, key: str) -> str:
+        """Where a key's file is, or would be."""
         return os.path.join(self.folder, key[:2], key[2:] + _SUFFIX)
 
     def _replace(self, path: str, data: bytes) -> None:

@@ -6,6 +6,7 @@ The one file of `jit` that loads the compiler; `targets` reaches it by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,8 @@ from gyral.compiler.emit.llvm.host import Host
 from gyral.compiler.emit.llvm.program import ENTRY, Emitted, emit
 from gyral.compiler.frontend.annotations import WEAK_BOOL, WEAK_FLOAT, WEAK_INT, Argument
 from gyral.compiler.frontend.annotations import StaticValue as CompilerStatic
-from gyral.compiler.frontend.lower import lower_kernel
+from gyral.compiler.frontend.frame import Promotion
+from gyral.compiler.frontend.lower import Lowered, lower_kernel
 from gyral.compiler.interp.launch import run
 from gyral.compiler.ir.graph import Module
 from gyral.compiler.ir.printer import print_module
@@ -56,7 +58,19 @@ def ir_text(request: Request, stage: str | None = None) -> str:
     return seen[stage]
 
 
-def lowered(request: Request) -> Module:
+def promotions(request: Request) -> tuple[Promotion, ...]:
+    """The conversions of a kernel that its user did not write."""
+    return lowered(request).promotions
+
+
+def rank_of(request: Request) -> int:
+    """The launch rank that a kernel's words imply."""
+    # Any block will do: it is asked for only so that kernels that need one are not refused.
+    request = replace(request, options=replace(request.options, block=(1, 1, 1)))
+    return lowered(request).kernel.attributes["rank"]
+
+
+def lowered(request: Request) -> Lowered:
     """The IR of a kernel as the frontend gives it."""
     return lower_kernel(
         request.function,
@@ -64,7 +78,7 @@ def lowered(request: Request) -> Module:
         rank=request.rank,
         block=request.options.block,
         fastmath=request.options.fastmath,
-        check=request.options.check,
+        check=request.options.check != "off",
     )
 
 

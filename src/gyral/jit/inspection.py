@@ -13,6 +13,7 @@ from gyral.core.errors import UnsupportedError, UserError
 from gyral.jit.arguments import ArrayGiven, Given, Kind, ScalarGiven, StaticValue
 from gyral.jit.launch import check_shape
 from gyral.jit.parameters import REQUIRED, Parameter
+from gyral.jit.ranks import rank_of
 from gyral.jit.request import Request
 from gyral.jit.specialise import specialise
 from gyral.runtime.array import DeviceArray
@@ -33,6 +34,15 @@ def kinds_of_types(kernel: str, parameters: Sequence[Parameter], types: Sequence
 def show_ir(request: Request, stage: str | None) -> str:
     """The printed IR of a request."""
     return entry.load("gyral.jit.compile:ir_text")(request, stage)
+
+
+def promotions(kernel: Any, types: Sequence[Any]) -> list[Any]:
+    """Every conversion of the kernel that nobody wrote: to f64, or of an integer to a narrower one.
+
+    Each has `kind`, `source`, `target` and `span`.
+    """
+    request = kernel.request(types)
+    return entry.load("gyral.jit.compile:promotions")(request)
 
 
 class Interpreted(Protocol):
@@ -58,14 +68,14 @@ class Interpretation:
     def __getitem__(self, key: Any) -> Any:
         """A launch on the reference interpreter, on this thread; NumPy arrays are used in place."""
         kernel = self._kernel
-        rank = kernel.rank or entry.load("gyral.jit.ranks:rank_of")(kernel.__gyral_kernel__)
-        shape, block = key, None
-        if isinstance(key, tuple) and len(key) == 2 and (isinstance(key[0], tuple) or rank == 1):
-            shape, block = key
-        extents = check_shape(kernel.name, shape, rank)
 
         def interpret(*args: Any, **kwargs: Any) -> None:
-            self._run(extents, block, kernel.take(args, kwargs))
+            given = kernel.take(args, kwargs)
+            rank = kernel.rank or rank_of(kernel.__gyral_kernel__, tuple(g.kind for g in given))
+            shape, block = key, None
+            if isinstance(key, tuple) and len(key) == 2 and (isinstance(key[0], tuple) or rank == 1):
+                shape, block = key
+            self._run(check_shape(kernel.name, shape, rank), block, given)
 
         return interpret
 

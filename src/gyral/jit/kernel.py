@@ -102,20 +102,41 @@ class Kernel(Dispatcher):
     def compile(self, device: Device | str = "cpu", *types: Any, **options: Any) -> Artifact:
         """Compile for argument types (the annotations' by default) without running. Needs no device."""
         kind = device.kind if isinstance(device, Device) else str(device).partition(":")[0]
-        return self._programs.artifact(self._declared(types, kind, **options))
+        return self._programs.artifact(self.declared(types, kind, **options))
 
     def ir(self, *types: Any, stage: str | None = None, **options: Any) -> str:
         """The IR for argument types, as the frontend gives it or after a stage of the pipeline."""
-        return show_ir(self._request(types, **options), stage)
+        return show_ir(self.request(types, **options), stage)
 
     def source(self, language: str, *types: Any, **options: Any) -> str:
         """The kernel in a language it passes through: "llvm", "asm"."""
-        return print_source(language, self._request(types, **options))
+        return print_source(language, self.request(types, **options))
 
     @property
     def interpret(self) -> Interpretation:
         """`kernel.interpret[shape](*args)` runs the reference interpreter on NumPy arrays."""
         return Interpretation(self)
+
+    def declared(
+        self,
+        types: Sequence[Any],
+        kind: str,
+        *,
+        block: Block = None,
+        check: Any = None,
+        rank: int | None = None,
+    ) -> Spec:
+        """The specialisation for argument types: arrays contiguous and apart, of ordinary size."""
+        kinds = kinds_of_types(self.name, self.parameters, types)
+        found = rank or self.rank or rank_of(self.__gyral_kernel__, kinds)
+        chosen = self.block_for(block, found)
+        return declared(
+            kinds, found, chosen, kind, check_level(check) or self.effective_check(), self.fastmath
+        )
+
+    def artifact(self, spec: Spec) -> tuple[str, Artifact]:
+        """The key and the compiled code of a specialisation."""
+        return self._programs.key(spec), self._programs.artifact(spec)
 
     def take(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Given]:
         """A call's arguments, checked against the parameters."""
@@ -205,24 +226,9 @@ class Kernel(Dispatcher):
             self._signatures[found] = program.signature
         return found
 
-    def _declared(
-        self,
-        types: Sequence[Any],
-        kind: str,
-        *,
-        block: Block = None,
-        check: Any = None,
-        rank: int | None = None,
-    ) -> Spec:
-        kinds = kinds_of_types(self.name, self.parameters, types)
-        found = rank or self.rank or rank_of(self.__gyral_kernel__)
-        chosen = self.block_for(block, found)
-        return declared(
-            kinds, found, chosen, kind, check_level(check) or self.effective_check(), self.fastmath
-        )
-
-    def _request(self, types: Sequence[Any], **options: Any) -> Request:
-        spec = self._declared(types, "cpu", **options)
+    def request(self, types: Sequence[Any], **options: Any) -> Request:
+        """What a compiler is asked for argument types."""
+        spec = self.declared(types, "cpu", **options)
         return Request(self.__gyral_kernel__, spec.kinds, spec.options, self._fixed_rank)
 
     # What the native dispatcher calls.

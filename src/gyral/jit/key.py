@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -72,9 +71,9 @@ def toolchain() -> str:
     File sizes and times stand for contents, so that an edited checkout never meets code of another day.
     """
     digest = hashlib.sha256()
-    root = Path(__file__).parent.parent
-    for folder in (root / "compiler", root / "drivers", root / "core"):
-        for path, size, changed in sorted(_files(str(folder))):
+    root = os.path.dirname(os.path.dirname(__file__))
+    for folder in ("compiler", "drivers", "core"):
+        for path, size, changed in sorted(_files(os.path.join(root, folder))):
             _feed(digest, f"{path} {size} {changed}")
     llvmlite = find_spec("llvmlite")
     if llvmlite is not None and llvmlite.origin:

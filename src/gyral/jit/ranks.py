@@ -6,9 +6,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gyral.core import entry
+from gyral.core.artifact import CompileOptions
+from gyral.jit.arguments import Given, Kind
 from gyral.jit.key import fingerprint, key_of
 from gyral.jit.launch import check_shape
 from gyral.jit.programs import disk
+from gyral.jit.request import Request
+from gyral.jit.specialise import spell
 
 
 class Ranked(Protocol):
@@ -19,6 +23,7 @@ class Ranked(Protocol):
     __gyral_kernel__: Callable[..., Any]
 
     def __getitem__(self, key: Any) -> Any: ...
+    def take(self, args: Any, kwargs: Any) -> list[Given]: ...
     def _launch(self, shape: tuple[int, ...], block: Any, args: Any, kwargs: Any) -> None: ...
 
 
@@ -43,19 +48,22 @@ class Unranked:
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Launch the kernel."""
-        if self._ambiguous or self.kernel.rank:
-            self.kernel.rank = self.kernel.rank or rank_of(self.kernel.__gyral_kernel__)
+        if self._ambiguous and not self.kernel.rank:
+            kinds = tuple(given.kind for given in self.kernel.take(args, kwargs))
+            self.kernel.rank = rank_of(self.kernel.__gyral_kernel__, kinds)
+        if self.kernel.rank:
             self.kernel[self._key](*args, **kwargs)
         else:
             self.kernel._launch(self._shape, self._block, args, kwargs)
 
 
-def rank_of(function: Callable[..., Any]) -> int:
+def rank_of(function: Callable[..., Any], kinds: tuple[Kind, ...]) -> int:
     """The launch rank that a kernel's words imply, remembered on disk beside its code."""
-    key = key_of(fingerprint(function), "rank")
+    key = key_of(fingerprint(function), "rank", *map(spell, kinds))
     known = disk().read(key)
     if known in (b"1", b"2", b"3"):
         return int(known)
-    found: int = entry.load("gyral.jit.compile:rank_of")(function)
+    request = Request(function, kinds, CompileOptions())
+    found: int = entry.load("gyral.jit.compile:rank_of")(request)
     disk().write(key, str(found).encode())
     return found

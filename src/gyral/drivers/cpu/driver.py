@@ -16,6 +16,7 @@ from gyral.core.caps import Capabilities
 from gyral.core.driver import Launch, Pointer
 from gyral.core.dtypes import SCALARS
 from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, UserError
+from gyral.drivers.cpu.identity import memory_bytes, vector_bits
 from gyral.drivers.cpu.queue import Mark, Queue, wait
 
 _ALIGNMENT = 64
@@ -51,6 +52,8 @@ class CpuDriver:
             scopes=frozenset({"block", "device", "system"}),
             max_block=1 << 16,
             shared_bytes=1 << 20,
+            subgroup_sizes=(max(4, vector_bits() // 32),),
+            memory_bytes=memory_bytes(),
             units=self._native.threads(),
             unified=True,
         )
