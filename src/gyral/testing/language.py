@@ -4,10 +4,6 @@ A user writes `import gyral as gy`. Code below the front door writes
 `from gyral.testing import language as gy`, and then the same kernels.
 """
 
-from gyral.jit.func import func
-from gyral.jit.kernel import kernel
-from gyral.jit.struct import struct
-
 from gyral.compiler.words import (
     acos,
     acosh,
@@ -138,6 +134,9 @@ from gyral.core.dtypes import (
     u32,
     u64,
 )
+from gyral.jit.func import func
+from gyral.jit.kernel import kernel
+from gyral.jit.struct import struct
 
 f32x2 = Vec[f32, 2]
 f32x3 = Vec[f32, 3]

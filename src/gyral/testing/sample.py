@@ -24,6 +24,11 @@ def numpy_type(dtype: DType) -> np.dtype[Any]:
     return np.dtype(dtype.code)
 
 
+def spelled(dtype: DType) -> str:
+    """The name a user writes after `gy.`."""
+    return "bool_" if dtype is bool_ else dtype.name
+
+
 def edges(dtype: DType) -> list[Any]:
     """Values where things go wrong: zeros, ones, limits, and for floats infinities, NaN and denormals."""
     if dtype is bool_:

@@ -172,7 +172,7 @@ def middle_exit(x: gy.Array[gy.i32], out: gy.Array[gy.i32]):
         if v < -100:
             break
         if v % 3 == 0:
-            v += 1
+            v += 5
             continue
         count += 100
         if v == -1:
@@ -191,7 +191,7 @@ def middle_exit_reference(x: np.ndarray, out: np.ndarray) -> None:
             if v < -100:
                 break
             if v % 3 == 0:
-                v += 1
+                v += 5
                 continue
             count += 100
             if v == -1:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from gyral.compiler.stdlib.bounds import ULP
 
+from gyral.compiler.stdlib.bounds import ULP
 from gyral.core.dtypes import DType
 from gyral.testing import language as gy
 from gyral.testing.case import Case, needs

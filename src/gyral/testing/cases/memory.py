@@ -114,7 +114,7 @@ def window(x: gy.Array[gy.i32], r: gy.Static[int], out: gy.Array[gy.i32]):
     lid = gy.local_id()
     near = gy.shared(16 + 2 * r, gy.i32)
     last = gy.local(r + 1, gy.i32)
-    for k in range(lid, 16 + 2 * r, 16):
+    for k in gy.block_range(16 + 2 * r):
         at = gy.block_id() * 16 + k - r
         near[k] = x[at] if 0 <= at < x.size else 0
     gy.barrier()

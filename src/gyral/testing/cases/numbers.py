@@ -8,7 +8,7 @@ import numpy as np
 from gyral.core.dtypes import DType
 from gyral.testing import language as gy
 from gyral.testing.case import Case, needs
-from gyral.testing.sample import ALL, FLOATS, INTEGERS, NUMBERS, edges, every_pair, mixed, numpy_type
+from gyral.testing.sample import ALL, FLOATS, INTEGERS, NUMBERS, edges, every_pair, mixed, numpy_type, spelled
 from gyral.testing.source import define
 
 
@@ -223,8 +223,8 @@ def doubles_reference(x: np.ndarray, out: np.ndarray) -> None:
 
 
 CONVERSIONS = "\n".join(
-    ["@gy.kernel", "def convert(x: gy.Array, " + ", ".join(f"o{t}: gy.Array[gy.{t}]" for t in ALL) + "):"]
-    + ["    i = gy.global_id()", *(f"    o{t}[i] = gy.{t}(x[i])" for t in ALL)]
+    ["@gy.kernel", "def convert(x: gy.Array, " + ", ".join(f"o{t}: gy.Array[gy.{spelled(t)}]" for t in ALL) + "):"]
+    + ["    i = gy.global_id()", *(f"    o{t}[i] = gy.{spelled(t)}(x[i])" for t in ALL)]
 )
 
 

@@ -15,7 +15,8 @@ SUM = Tolerance(relative=1e-5)
 def block_totals(x: gy.Array[gy.f32], out: gy.Array[gy.f32]):
     tile = gy.shared(64, gy.f32)
     lid = gy.local_id()
-    tile[lid] = 0
+    for k in gy.block_range(64):
+        tile[k] = 0
     gy.barrier()
     tile[lid] = x[gy.global_id()]
     gy.barrier()

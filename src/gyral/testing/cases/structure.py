@@ -142,7 +142,7 @@ def ranked(x: gy.Array, out: gy.Array[gy.f32]):
 
 def ranked_reference(x: np.ndarray, out: np.ndarray) -> None:
     for i in range(out.size):
-        out[i] = x[i % x.shape[0], i % x.shape[1]] + x.shape[0] * 100 + x.shape[1]
+        out[i] = float(x[i % x.shape[0], i % x.shape[1]]) + x.shape[0] * 100 + x.shape[1]
 
 
 @gy.kernel

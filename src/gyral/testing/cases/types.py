@@ -9,7 +9,7 @@ from gyral.core.dtypes import DType
 from gyral.testing import language as gy
 from gyral.testing.case import Case, needs
 from gyral.testing.compare import EXACT, Tolerance
-from gyral.testing.sample import ALL, mixed, moderate, zeros
+from gyral.testing.sample import ALL, mixed, moderate, spelled, zeros
 from gyral.testing.source import define
 
 COUNT = 21
@@ -237,7 +237,7 @@ def ranks_reference(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) 
 def scalar_cases() -> Iterator[Case]:
     """Each scalar type through an array and as a parameter."""
     for dtype in ALL:
-        kernel = define(SCALAR.format(t=dtype), "scalar")
+        kernel = define(SCALAR.format(t=spelled(dtype)), "scalar")
         values = mixed(dtype, 40)
 
         def arguments(values: np.ndarray = values, dtype: DType = dtype) -> tuple[Any, ...]:
