@@ -1,4 +1,4 @@
-"""Compile the maths functions of `gyral/compiler/stdlib` into `library.gyir`, the printed IR the wheel carries.
+"""Compile the maths functions of the stdlib into `library.gyir`, the printed IR that the wheel carries.
 
 python scripts/build_library.py           write the file
 python scripts/build_library.py --check   fail when it is out of date

@@ -42,8 +42,5 @@ def _plain(dtype: DType, value: bool | int | float) -> str:
     """A value as `str` would show it; a short float by the fewest digits that give it back."""
     if not dtype.is_float or dtype.bits == 64 or value != value:
         return str(value)
-    for digits in range(1, 10):
-        text = f"{value:.{digits}g}"
-        if dtype(float(text)) == value:
-            break
-    return str(float(text))
+    texts = (f"{value:.{digits}g}" for digits in range(1, 10))
+    return str(float(next(text for text in texts if dtype(float(text)) == value)))

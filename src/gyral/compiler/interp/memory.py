@@ -35,7 +35,8 @@ class Memory:
         if uneven:
             raise UserError(f"an array of {dtype} is not aligned to {size} bytes. Pass an aligned copy.")
         usable = len(self.window) // size * size
-        view = self.window[:usable].cast(view_code(dtype))
+        code: Any = view_code(dtype)
+        view = self.window[:usable].cast(code)
         return view, self.base // size, tuple(s // size for s in self.strides)
 
 

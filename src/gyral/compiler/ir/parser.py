@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Block, Module, Op, Value
-from gyral.compiler.ir.ops import (  # noqa: F401  reading a name needs its op declared
+from gyral.compiler.ir.ops import (
     arith,
     atomic,
     cast,
@@ -25,6 +25,7 @@ from gyral.compiler.ir.verify import OpCheck, check
 from gyral.core.dtypes import BY_NAME, ArrayType, ElementType, StructType, Vec
 from gyral.core.errors import UserError
 
+DECLARING = (arith, atomic, cast, control, grid, math, memory, message, subgroup)  # all ops text may name
 MAX_DEPTH = 100  # regions, types and tuples inside one another
 
 _TOKEN = re.compile(

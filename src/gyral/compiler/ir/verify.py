@@ -16,6 +16,9 @@ from gyral.core.errors import InternalError
 
 OpCheck = Callable[[Op], None]
 
+# Any op may carry this: its float arithmetic is exact as written even in a fastmath function.
+STRICT = "strict"
+
 # Where each terminator may stand: the ops whose regions it ends, and which of them.
 _ENDS = {
     "control.if": ("control.yield", "control.yield"),
@@ -132,6 +135,8 @@ def _check_type(field: Field, t: Type, found: dict[str, Type]) -> None:
 
 def _check_attributes(op: Operation) -> None:
     for key in op.attributes:
+        if key == STRICT:
+            continue
         if key not in op.fields or op.fields[key].part != "attr":
             raise ValueError(f"has no attribute {key!r}")
     for key, field in op.fields.items():

@@ -11,13 +11,15 @@ from gyral.compiler.intrinsics import INTRINSICS, Body, Expand, Native, Unsuppor
 from gyral.compiler.ir.builder import Builder
 from gyral.compiler.ir.graph import Module, Op, Value
 from gyral.compiler.ir.ops.cast import CastOp
+from gyral.compiler.ir.verify import STRICT
 from gyral.compiler.passes.clone import size, splice
 from gyral.compiler.passes.expand import EXPANSIONS, float_floordiv, float_mod, narrow
 from gyral.compiler.passes.inline import MAX_SIZE
-from gyral.core.dtypes import DType, f32
+from gyral.core.dtypes import DType, f32, f64
 from gyral.core.errors import CompileError, Diagnostic, UserError
 
 _SHORT = ("f16", "bf16")
+_FLOATS = (f32, f64)
 _ARITHMETIC = ("add", "sub", "mul", "div", "floordiv", "mod", "neg", "abs", "min", "max", "cmp")
 _WIDENED = (
     *(f"arith.{name}" for name in _ARITHMETIC),
@@ -147,7 +149,19 @@ class _Run:
                 f"{op.span}: the kernel grows over {MAX_SIZE} operations when its maths functions are put in "
                 "place. Make it smaller."
             )
-        return lambda builder, call: splice(found.regions[0], call, call.operands)
+        return lambda builder, call: self.splice(found, call)
+
+    def splice(self, found: Op, call: Op) -> list[Value]:
+        """Put a body in place of a call; a fastmath function computes it as it is written all the same."""
+        parent = call.parent
+        first = parent.ops.index(call) if parent is not None else 0
+        values = splice(found.regions[0], call, call.operands)
+        if self.fastmath and parent is not None:
+            for op in parent.ops[first : parent.ops.index(call)]:
+                for inner in op.walk():
+                    if any(v.type in _FLOATS for v in (*inner.results, *inner.operands)):
+                        inner.attributes[STRICT] = True
+        return values
 
     def gap(self, op: Op, what: str) -> None:
         line = linecache.getline(op.span.file, op.span.line).rstrip("\n")

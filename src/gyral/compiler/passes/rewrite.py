@@ -11,6 +11,7 @@ from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Block, Op, Value
 from gyral.compiler.ir.ops.arith import ConstOp
 from gyral.compiler.ir.traits import EFFECT, GANG, PURE, SYNC, TERMINATOR, WRITES, Trait
+from gyral.compiler.ir.verify import STRICT
 from gyral.core.dtypes import DType
 
 Pattern: TypeAlias = Callable[[Op, "Rewriter"], bool]
@@ -124,15 +125,18 @@ class Rewriter:
 
 
 class _Watching(Builder):
-    """A builder whose ops join the worklist."""
+    """A builder whose ops join the worklist, as strict as what they stand for."""
 
     def __init__(self, rewriter: Rewriter, anchor: Op) -> None:
         if anchor.parent is None:
             raise ValueError("the anchor stands in no block")
         super().__init__(anchor.parent, anchor, anchor.span)
         self.rewriter = rewriter
+        self.strict = bool(anchor.attributes.get(STRICT))
 
     def insert(self, op: Op) -> Op:
+        if self.strict:
+            op.attributes[STRICT] = True
         self.rewriter.queue(op)
         return super().insert(op)
 

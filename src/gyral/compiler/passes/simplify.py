@@ -16,6 +16,7 @@ from gyral.compiler.ir.ops.arith import (
     zero_of,
 )
 from gyral.compiler.ir.traits import COMMUTATIVE
+from gyral.compiler.ir.verify import STRICT
 from gyral.compiler.passes.rewrite import Pattern, Rewriter, constant_of, has, is_const
 from gyral.core.dtypes import DType, bool_, index, round_float
 
@@ -158,7 +159,7 @@ def fast_reciprocal(op: Op, rewriter: Rewriter) -> bool:
     """Under fastmath x / 3.0 becomes x * (1 / 3)."""
     divisor = constant_of(op.operands[1])
     t: Any = op.operands[0].type
-    if not divisor or not math.isfinite(divisor):
+    if not divisor or not math.isfinite(divisor) or STRICT in op.attributes:
         return False
     inverse = round_float(t, 1.0 / divisor)
     if not math.isfinite(inverse) or abs(inverse) < _lowest_normal(t):
