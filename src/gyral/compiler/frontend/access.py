@@ -44,20 +44,23 @@ class Place:
 
 def reference(f: Frame, node: ast.expr) -> Datum | Place:
     """What a chain of subscripts and attributes stands for: a place in memory, or a datum."""
+    if isinstance(node, (ast.Subscript, ast.Attribute)):
+        return part_of(f, reference(f, node.value), node)
+    return f.value(node)
+
+
+def part_of(f: Frame, owner: Datum | Place, node: ast.Subscript | ast.Attribute) -> Datum | Place:
+    """What one more subscript or attribute of a datum or a place stands for."""
     if isinstance(node, ast.Subscript):
-        owner = reference(f, node.value)
         if isinstance(owner, Memory):
             return element(f, owner, node)
         if isinstance(owner, Place) and isinstance(owner.type, Vec):
             return _component_place(f, owner, node)
         return _item(f, load(f, owner, node) if isinstance(owner, Place) else owner, node)
-    if isinstance(node, ast.Attribute):
-        owner = reference(f, node.value)
-        if isinstance(owner, Place):
-            part = _part_of_place(f, owner, node)
-            return part if part is not None else _attribute(f, load(f, owner, node), node)
-        return _attribute(f, owner, node)
-    return f.value(node)
+    if isinstance(owner, Place):
+        part = _part_of_place(f, owner, node)
+        return part if part is not None else _attribute(f, load(f, owner, node), node)
+    return _attribute(f, owner, node)
 
 
 def element(f: Frame, memory: Memory, node: ast.Subscript) -> Place:
@@ -131,11 +134,11 @@ def load(f: Frame, place: Place, node: ast.AST) -> Datum:
     return from_leaves(place.type, iter(found))
 
 
-def store(f: Frame, place: Place, datum: Datum, node: ast.AST) -> None:
-    """Write a place; the datum converts as stores do."""
-    writable(f, place.memory, node)
+def store(f: Frame, place: Place, datum: Datum, node: ast.AST, target: ast.AST) -> None:
+    """Write a place, named by `target`; the datum, from `node`, converts as stores do."""
+    writable(f, place.memory, target)
     made = stored(f, datum, place.type, node)
-    f.at(node)
+    f.at(target)
     for k, value in enumerate(_leaf_values(f, made, place.type, node)):
         f.builder.op(StoreOp, value, place.memory.value, *place.indices, leaf=place.leaf + k)
 
@@ -179,9 +182,11 @@ def _attribute(f: Frame, owner: Datum, node: ast.Attribute) -> Datum:
 
 def _swizzle(f: Frame, owner: Vector, node: ast.Attribute) -> Datum:
     letters = COMPONENTS[: owner.type.size]
-    if len(node.attr) > 4 or any(letter not in letters for letter in node.attr):
+    if len(node.attr) > 4 or any(letter not in COMPONENTS for letter in node.attr):
         advice = f"its components are {', '.join(letters)}"
         f.refuse(codes.UNKNOWN_ATTRIBUTE, node, what=owner.type, name=node.attr, advice=advice)
+    if any(letter not in letters for letter in node.attr):
+        f.refuse(codes.COMPONENT, node, what=owner.type, which=node.attr, advice=f"one of {', '.join(letters)}")
     items = tuple(owner.items[letters.index(letter)] for letter in node.attr)
     return items[0] if len(items) == 1 else Vector(Vec(owner.type.elem, len(items)), items)
 
@@ -289,7 +294,9 @@ def with_part(f: Frame, owner: Datum, target: ast.Attribute | ast.Subscript, dat
         assert isinstance(new, Scalar)
         items = [f.emit(SelectOp, _is(f, at, k), new.value, i.value) for k, i in enumerate(owner.items)]
         return Vector(owner.type, tuple(Scalar(v) for v in items))
-    f.refuse(codes.NOT_ASSIGNABLE, target, what=f"an item of {describe(owner)}")
+    if isinstance(owner, Tuple):
+        f.refuse(codes.NOT_ASSIGNABLE, target, what=f"an item of {describe(owner)}")
+    f.refuse(codes.NOT_INDEXABLE, target, what=describe(owner))
 
 
 def _with_component(f: Frame, owner: Vector, k: int, datum: Datum, node: ast.AST) -> Vector:

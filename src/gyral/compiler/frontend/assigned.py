@@ -10,13 +10,18 @@ from typing import Any, TypeAlias
 Assigned: TypeAlias = "set[str] | None"
 
 
+OWN_NAMES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+
+
 def names_in(node: ast.AST) -> Iterator[ast.Name]:
-    """Every name inside a node, in no promised order."""
+    """Every name inside an expression, in no promised order; not those that comprehensions have to themselves."""
     pending = [node]
     while pending:
         at = pending.pop()
         if isinstance(at, ast.Name):
             yield at
+            continue
+        if isinstance(at, OWN_NAMES):
             continue
         for key in at._fields:
             value = getattr(at, key, None)
@@ -29,12 +34,15 @@ def names_in(node: ast.AST) -> Iterator[ast.Name]:
 def stored_names(body: Sequence[ast.stmt]) -> set[str]:
     """Names that a body assigns anywhere: its local names."""
     found: set[str] = set()
-    for statement in body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                found.add(node.id)
-            elif isinstance(node, ast.MatchAs) and node.name is not None:
-                found.add(node.name)
+    pending: list[ast.AST] = list(body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.MatchAs) and node.name is not None:
+            found.add(node.name)
+        if not isinstance(node, OWN_NAMES):
+            pending += ast.iter_child_nodes(node)
     return found
 
 

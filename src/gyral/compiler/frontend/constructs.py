@@ -12,9 +12,9 @@ from gyral.core.errors import Diagnostic
 MAX_STATEMENTS = 20_000
 
 STATEMENTS: dict[type[ast.stmt], tuple[str, str]] = {
-    ast.FunctionDef: ("a function inside a kernel", "define it outside, with `@gy.func`"),
+    ast.FunctionDef: ("`def` inside a kernel", "define it outside, with `@gy.func`"),
     ast.AsyncFunctionDef: ("`async def`", "define functions outside, with `@gy.func`"),
-    ast.ClassDef: ("a class inside a kernel", "define it outside, with `@gy.struct`"),
+    ast.ClassDef: ("`class` inside a kernel", "define it outside, with `@gy.struct`"),
     ast.Delete: ("`del`", "leave it out; names cost nothing"),
     ast.With: ("`with`", "leave it out; nothing in a kernel needs closing"),
     ast.AsyncWith: ("`async with`", "leave it out"),

@@ -19,6 +19,8 @@ from gyral.compiler.frontend.values import Const, Datum, Text, Tuple
 def evaluate(f: Frame, node: ast.expr) -> Datum:
     """What an expression stands for; emits the ops that compute it."""
     visit = _VISIT.get(type(node))
+    if isinstance(node, ast.JoinedStr):
+        f.refuse(codes.STRING, node)
     if visit is None:
         what, advice = REFUSED.get(type(node), (f"`{type(node).__name__}`", "write it with the words of the language"))
         code = codes.HEAP_TYPE if type(node) in HEAP else codes.UNSUPPORTED_EXPRESSION
@@ -93,7 +95,6 @@ REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.SetComp: ("a set comprehension", ""),
     ast.DictComp: ("a dict comprehension", ""),
     ast.GeneratorExp: ("a generator expression", ""),
-    ast.JoinedStr: ("an f-string", "f-strings stand in print and assert"),
     ast.Lambda: ("a lambda", "write a `@gy.func` outside the kernel"),
     ast.Await: ("`await`", "kernels are not coroutines; order work with streams and events outside"),
     ast.Yield: ("`yield`", "store results in an array parameter"),

@@ -237,16 +237,13 @@ def comparison(f: Frame, node: ast.Compare) -> Datum:
 
 def compare(f: Frame, op: ast.cmpop, left: Datum, right: Datum, node: ast.AST) -> Value | bool:
     """One comparison."""
-    if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Tuple):
-        parts = [(lambda item=item: compare(f, ast.Eq(), left, item, node)) for item in right.items]
-        found = any_of(f, parts) if parts else False
-        return found if isinstance(op, ast.In) else negated(f, found)
     if isinstance(left, Host) and isinstance(right, Host) and isinstance(op, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq)):
         same = left.obj is right.obj or left.obj == right.obj
         return same if isinstance(op, (ast.Is, ast.Eq)) else not same
     if type(op) not in PREDICATES:
         spelled = {ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in"}[type(op)]
-        f.refuse(codes.OPERAND, node, op=spelled, what=describe(right), advice="compare numbers with == != < <= > >=")
+        advice = "compare numbers with == != < <= > >="
+        f.refuse(codes.UNSUPPORTED_EXPRESSION, node, what=f"`{spelled}`", advice=advice)
     predicate, fold = PREDICATES[type(op)]
     if isinstance(left, Vector) or isinstance(right, Vector):
         f.refuse(codes.OPERAND, node, op=predicate, what="vectors", advice="compare their components")

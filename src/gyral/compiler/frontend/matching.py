@@ -58,7 +58,7 @@ def _captured(pattern: ast.pattern) -> str | None:
 
 def _test(pattern: ast.pattern, subject: str) -> ast.expr | None:
     """The condition of a pattern; None when it always matches."""
-    if isinstance(pattern, ast.MatchValue):
+    if isinstance(pattern, ast.MatchValue) and _is_integer(pattern.value):
         compare = ast.Compare(_load(subject, pattern), [ast.Eq()], [pattern.value])
         return ast.copy_location(compare, pattern)
     if isinstance(pattern, ast.MatchSingleton) and pattern.value is not None:
@@ -72,7 +72,14 @@ def _test(pattern: ast.pattern, subject: str) -> ast.expr | None:
         if len(known) < len(tests):
             return None
         return ast.copy_location(ast.BoolOp(ast.Or(), known), pattern)
-    raise PatternRefused(pattern, f"the pattern `{ast.unparse(pattern)}`")
+    raise PatternRefused(pattern, f"`case {ast.unparse(pattern)}` of this match")
+
+
+def _is_integer(value: ast.expr) -> bool:
+    """Whether a pattern's value can be an integer: a literal one, or a name with a dot."""
+    if isinstance(value, ast.UnaryOp):
+        value = value.operand
+    return not isinstance(value, ast.Constant) or isinstance(value.value, int)
 
 
 def _load(name: str, at: ast.AST) -> ast.expr:

@@ -116,7 +116,7 @@ def _matching(fn: FunctionType, lines: list[str]) -> ast.FunctionDef | None:
         body = module.body[0].body if isinstance(module.body[0], ast.If) else module.body  # the wrapper above
         found = body[0] if body else None
         if isinstance(found, ast.AsyncFunctionDef):
-            _refuse(fn, codes.NOT_A_FUNCTION, what=f"the coroutine {fn.__name__}")
+            _refuse(fn, codes.NOT_A_FUNCTION, what=f"the async function {fn.__name__}")
         if not isinstance(found, ast.FunctionDef) or found.name != code.co_name:
             return None
         if not _same(fn, found):
@@ -165,10 +165,12 @@ def _compiles_to(plain: ast.FunctionDef, code: CodeType, imported: list[str]) ->
     """
     at = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
     cells: list[ast.expr] = [ast.Name(name, ast.Store(), **at) for name in code.co_freevars]
-    binding = [ast.Assign(cells, ast.Constant(None, **at), **at)] if cells else []
+    binding: list[ast.stmt] = [ast.Assign(cells, ast.Constant(None, **at), **at)] if cells else []
     outer = ast.parse("def outer(): pass")
     definition = outer.body[0]
     assert isinstance(definition, ast.FunctionDef)
+    if plain.name not in code.co_freevars:  # a name of its module, also where it calls itself
+        binding.append(ast.Global([plain.name], **at))
     definition.body = [*binding, plain]
     if imported:
         outer.body.insert(0, ast.Import([ast.alias(name, **at) for name in imported], **at))

@@ -80,7 +80,7 @@ def _branch(f: Frame, node: Branch) -> None:
 def _assign(f: Frame, statement: ast.Assign) -> None:
     datum = f.value(statement.value)
     for target in statement.targets:
-        assign(f, target, datum, statement)
+        assign(f, target, datum, statement.value)
 
 
 def assign(f: Frame, target: ast.expr, datum: Datum, node: ast.AST) -> None:
@@ -92,7 +92,7 @@ def assign(f: Frame, target: ast.expr, datum: Datum, node: ast.AST) -> None:
     elif isinstance(target, (ast.Subscript, ast.Attribute)):
         place = _target_place(f, target)
         if isinstance(place, Place):
-            store(f, place, datum, node)
+            store(f, place, datum, node, target)
         else:
             _replace(f, target, place, datum, node)
     else:
@@ -103,9 +103,9 @@ def _replace(
     f: Frame, target: ast.Subscript | ast.Attribute, owner: Datum, datum: Datum, node: ast.AST
 ) -> None:
     """Assign to a part of a local aggregate: the name at its root gets a new whole."""
+    whole = with_part(f, owner, target, datum)
     if root_of(target) is None:
         f.refuse(codes.NOT_ASSIGNABLE, target, what="a part of an expression")
-    whole = with_part(f, owner, target, datum)
     assign(f, target.value, whole, node)
 
 
@@ -117,7 +117,7 @@ def _target_place(f: Frame, target: ast.Subscript | ast.Attribute) -> Datum | Pl
             return element(f, owner, target)
         if isinstance(owner, Memory):
             f.refuse(codes.NOT_ASSIGNABLE, target, what=f"`{target.attr}` of an array")
-        found = reference(f, target)
+        found = part_of(f, owner, target)
         if not isinstance(found, Place):
             f.refuse(codes.NOT_ASSIGNABLE, target, what="a component chosen at run time, in memory,")
         return found
@@ -161,7 +161,7 @@ def _augmented(f: Frame, statement: ast.AugAssign) -> None:
     place = _target_place(f, target)
     if isinstance(place, Place):
         new = binary(f, statement.op, load(f, place, target), f.value(statement.value), statement)
-        store(f, place, new, statement)
+        store(f, place, new, statement.value, target)
         return
     new = binary(f, statement.op, f.value(target), f.value(statement.value), statement)
     _replace(f, target, place, new, statement)

@@ -236,6 +236,8 @@ class Structurer:
         """Lower a while loop; give back what its only exit runs, to follow it, and whether `$done` may be set."""
         loop = Loop(self._fresh())
         before, exits, after, last = self._leading(statement.body, forever)
+        if before and self.flow(after) & (Way.BREAK | Way.RETURN):  # a flag must stop `before` too
+            before, exits, after, last = (), [], statement.body, ()
         test = self.block(before, None, True)
         body = self.block(after, loop, True)
         tests = [*([] if forever else [statement.test]), *(_not(e) for e in exits)]
