@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gyral.compiler.frontend import codes
-from gyral.compiler.frontend.access import Place, element, load, reference, store, with_part
+from gyral.compiler.frontend.access import Place, element, load, part_of, reference, store, with_part
 from gyral.compiler.frontend.annotations import as_annotation
 from gyral.compiler.frontend.arith import binary
 from gyral.compiler.frontend.convert import stored
