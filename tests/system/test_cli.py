@@ -78,7 +78,7 @@ def test_devices_are_listed_for_people(
 
 @pytest.mark.parametrize(
     ("stage", "words"),
-    [("source", "func"), ("llvm", "define"), ("asm", "ret")],
+    [("frontend", "func"), ("llvm", "define"), ("asm", "ret")],
 )
 def test_stages_are_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kernels: Path, stage: str, words: str

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Annotated
 
@@ -31,7 +32,11 @@ for command in (demo, devices, show, bench, check, build):
 def tell_version(wanted: bool) -> None:
     """Print the version and leave, when it was asked for."""
     if wanted:
-        sys.stdout.write(f"gyral {installed_version('gyral')}\n")
+        try:
+            version = installed_version("gyral")
+        except PackageNotFoundError:
+            version = "of a source tree that is not installed"
+        sys.stdout.write(f"gyral {version}\n")
         raise typer.Exit
 
 

@@ -14,7 +14,7 @@ from gyral.core.dtypes import ArrayType, DType, Vec
 from gyral.jit.inspection import promotions as promotions_of
 from gyral.jit.kernel import Kernel
 
-FIRST = "source"
+FIRST = "frontend"
 LANGUAGES = {"llvm": "llvm", "asm": "nasm"}
 EVERY = (FIRST, *STAGES, *LANGUAGES)
 

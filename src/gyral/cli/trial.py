@@ -10,8 +10,10 @@ import typer
 
 from gyral.core.dtypes import ArrayType, DType, StaticType, Vec
 from gyral.core.errors import KernelFault
+from gyral.jit.inspection import kinds_of_types
 from gyral.jit.kernel import Kernel
 from gyral.jit.parameters import REQUIRED, Parameter
+from gyral.jit.ranks import rank_of
 from gyral.runtime.device import device as device_named
 from gyral.runtime.device import options
 from gyral.testing.compare import Tolerance, difference
@@ -36,14 +38,17 @@ class Trial:
 def run_trials(kernel: Kernel, count: int, seed: int, device: str) -> list[Trial]:
     """`count` launches under check. typer.BadParameter for a kernel whose arguments cannot be made up."""
     random = np.random.default_rng(seed)
+    for parameter in kernel.parameters:
+        value_for(parameter, (1,), random)
+    rank = kernel.rank or rank_of(kernel.__gyral_kernel__, kinds_of_types(kernel.name, kernel.parameters, ()))
     with device_named(device), options(check=True):
-        return [run_trial(kernel, random) for _ in range(count)]
+        return [run_trial(kernel, rank, random) for _ in range(count)]
 
 
-def run_trial(kernel: Kernel, random: np.random.Generator) -> Trial:
+def run_trial(kernel: Kernel, rank: int, random: np.random.Generator) -> Trial:
     """One random launch on both sides."""
-    low, high = EXTENTS[kernel.rank - 1]
-    shape = tuple(int(extent) for extent in random.integers(low, high + 1, kernel.rank))
+    low, high = EXTENTS[rank - 1]
+    shape = tuple(int(extent) for extent in random.integers(low, high + 1, rank))
     ours = [value_for(parameter, shape, random) for parameter in kernel.parameters]
     theirs = copy.deepcopy(ours)
     fault = attempt(lambda: kernel[shape](*ours))

@@ -47,7 +47,9 @@ def saxpy(n: int) -> Case:
     def launch() -> None:
         kernels.saxpy[n](a, x, y)
 
-    return Case("saxpy", f"{n:,}", launch, lambda: relative(y, x.astype(np.float64) * a), 1e-6, 12 * n, 2 * n)
+    return Case(
+        "saxpy", f"{n >> 20} Mi", launch, lambda: relative(y, x.astype(np.float64) * a), 1e-6, 12 * n, 2 * n
+    )
 
 
 def black_scholes(n: int) -> Case:
@@ -64,7 +66,7 @@ def black_scholes(n: int) -> Case:
     def launch() -> None:
         kernels.black_scholes[n](spot, strike, years, call, put, rate, volatility)
 
-    return Case("black_scholes", f"{n:,}", launch, error, 1e-5, 20 * n)
+    return Case("black_scholes", f"{n >> 20} Mi", launch, error, 1e-5, 20 * n)
 
 
 def mandelbrot(side: int, limit: int) -> Case:
@@ -104,7 +106,7 @@ def nbody(n: int) -> Case:
     def launch() -> None:
         kernels.nbody[n](x, y, z, mass, ax, ay, az, softening)
 
-    return Case("nbody", f"{n:,} bodies", launch, error, 1e-4, flops=20 * n * n)
+    return Case("nbody", f"{n:,}", launch, error, 1e-4, flops=20 * n * n)
 
 
 def stencil(side: int, steps: int) -> Case:
@@ -139,7 +141,7 @@ def total(n: int) -> Case:
 
     return Case(
         "sum",
-        f"{n:,}",
+        f"{n >> 20} Mi",
         launch,
         lambda: relative(result, x.sum(dtype=np.float64, keepdims=True)),
         1e-4,
@@ -170,7 +172,7 @@ def small(n: int) -> Case:
     def launch() -> None:
         kernel[n](1.0, x, y)
 
-    return Case("launch", f"{n:,} elements", launch, lambda: relative(y, x), 1e-6)
+    return Case("launch", f"{n:,}", launch, lambda: relative(y, x), 1e-6)
 
 
 MAKERS: dict[str, Callable[[], Case]] = {

@@ -53,12 +53,17 @@ def write_pictures(outcomes: Sequence[Outcome], folder: Path) -> list[Path]:
 
 def table(outcomes: Sequence[Outcome]) -> Table:
     """Times and checks for people."""
-    grid = Table(title="Kernels beside NumPy")
+    grid = Table(
+        title="Kernels beside NumPy",
+        caption="first: with compiling, or with loading code that an earlier run compiled",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for heading in ("job", "on"):
-        grid.add_column(heading)
-    for heading in ("first launch", "kernels", "NumPy", "ratio", "largest difference"):
-        grid.add_column(heading, justify="right")
-    grid.add_column("check")
+        grid.add_column(heading, no_wrap=True)
+    for heading in ("first", "kernels", "NumPy", "ratio", "off by"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    grid.add_column("check", no_wrap=True)
     for outcome in outcomes:
         worst = max(outcome.differences.values())
         grid.add_row(
@@ -67,8 +72,8 @@ def table(outcomes: Sequence[Outcome]) -> Table:
             duration(outcome.first),
             duration(outcome.ours),
             duration(outcome.numpy),
-            f"{outcome.numpy / outcome.ours:.1f} ×",
-            "none" if worst == 0 else f"{worst:.1e}",
+            f"{outcome.numpy / outcome.ours:.1f}×",
+            "0" if worst == 0 else f"{worst:.1e}",
             "[green]ok[/]" if outcome.ok else "[bold red]WRONG[/]",
         )
     return grid

@@ -101,7 +101,7 @@ def section() -> Section:
 
     return Section(
         name="fluid",
-        size=f"{photo.shape[1]} × {photo.shape[0]} cells, {COMPARED_STEPS} × {RELAXATIONS + 7} launches",
+        size=f"{photo.shape[1]} × {photo.shape[0]}",
         ours=lambda: by_kernels(COMPARED_STEPS),
         numpy=lambda: by_numpy(photo, flow, COMPARED_STEPS),
         # Coordinates of some hundred pixels carry 3e-5 of rounding, which the slopes of the fields hand on.

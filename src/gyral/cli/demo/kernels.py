@@ -191,24 +191,23 @@ def delays(
 ):
     """Minutes of delay and number of flights for each hour of the day, cancelled flights (NaN) left out.
 
-    Every block counts in its own shared memory and then adds what it found to the result.
+    Each thread counts its share of the flights by itself; then each block adds up what its threads have.
     """
-    thread = gy.local_id()
-    block_minutes = gy.shared(HOURS, gy.i32)
-    block_flights = gy.shared(HOURS, gy.i32)
-    if thread < HOURS:
-        block_minutes[thread] = 0
-        block_flights[thread] = 0
-    gy.barrier()
+    my_minutes = gy.local(HOURS, gy.i32)
+    my_flights = gy.local(HOURS, gy.i32)
+    for h in range(HOURS):
+        my_minutes[h] = 0
+        my_flights[h] = 0
     for k in gy.grid_range(len(hour)):
-        if math.isnan(delay[k]):
-            continue
-        gy.atomic_add(block_minutes, gy.i32(hour[k]), gy.i32(delay[k]))
-        gy.atomic_add(block_flights, gy.i32(hour[k]), 1)
-    gy.barrier()
-    if thread < HOURS:
-        gy.atomic_add(minutes, thread, block_minutes[thread])
-        gy.atomic_add(flights, thread, block_flights[thread])
+        if not math.isnan(delay[k]):
+            my_minutes[gy.i32(hour[k])] += gy.i32(delay[k])
+            my_flights[gy.i32(hour[k])] += 1
+    for h in range(HOURS):
+        block_minutes = gy.block_sum(my_minutes[h])
+        block_flights = gy.block_sum(my_flights[h])
+        if gy.local_id() == 0:
+            gy.atomic_add(minutes, h, block_minutes)
+            gy.atomic_add(flights, h, block_flights)
 
 
 @gy.kernel(block=256)

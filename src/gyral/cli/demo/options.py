@@ -28,7 +28,7 @@ def section() -> Section:
 
     return Section(
         name="options",
-        size=f"{OPTIONS:,} prices of calls and of puts",
+        size=f"{OPTIONS:,}",
         ours=ours,
         numpy=numpy,
         # The reference's distribution is off by up to 7.5e-8, its f32 sums by as much, times prices up to 80.

@@ -46,7 +46,7 @@ def section() -> Section:
 
     return Section(
         name="photograph",
-        size=f"{shape[1]} × {shape[0]} pixels, five kernels",
+        size=f"{shape[1]} × {shape[0]}",
         ours=ours,
         numpy=numpy,
         # Sums of up to 13 values of order 1, rounded in another order.
