@@ -124,6 +124,11 @@ def rounded(dtype: DType, value: float) -> float:
     return round_float(dtype, round_float(f32, value))
 
 
+def _working(dtype: DType) -> DType:
+    """The type an operation of `dtype` computes in: f32 for the 16-bit types."""
+    return f32 if dtype.bits == 16 else dtype
+
+
 def _float(fn: Callable[..., float], domain: float = NAN) -> Callable[..., float]:
     """Lift a function of `math` to every float type; `domain` is what a domain error gives."""
 
@@ -177,7 +182,7 @@ def _pow(x: float, y: float) -> float:
 
 
 def _gamma(x: float) -> float:
-    if x == 0.0:
+    if abs(x) < 5e-309:  # 1 / x overflows, with the sign of x
         return math.copysign(INF, x)
     return math.gamma(x)
 
@@ -228,7 +233,8 @@ def _clamp(dtype: DType, x: Number, low: Number, high: Number) -> Number:
 
 
 def _lerp(dtype: DType, a: float, b: float, t: float) -> float:
-    return rounded(dtype, a + rounded(dtype, rounded(dtype, b - a) * t))
+    wide = _working(dtype)
+    return rounded(dtype, a + rounded(wide, rounded(wide, b - a) * t))
 
 
 def _saturate(dtype: DType, x: float) -> float:
@@ -242,10 +248,10 @@ def _sign(dtype: DType, x: Number) -> Number:
 
 
 def _scaled(factor: float) -> Callable[..., float]:
-    """x times a constant that was itself rounded to the type."""
+    """x times a constant that was itself rounded to the type the product is computed in."""
 
     def meaning(dtype: DType, x: float) -> float:
-        return rounded(dtype, x * rounded(dtype, factor))
+        return rounded(dtype, x * rounded(_working(dtype), factor))
 
     return meaning
 
@@ -255,10 +261,11 @@ def _isclose(dtype: DType, a: float, b: float, rel_tol: float, abs_tol: float) -
         return True
     if math.isinf(a) or math.isinf(b):
         return False
-    apart = abs(rounded(dtype, b - a))
+    wide = _working(dtype)
+    apart = abs(rounded(wide, b - a))
     return (
-        apart <= abs(rounded(dtype, rel_tol * b))
-        or apart <= abs(rounded(dtype, rel_tol * a))
+        apart <= abs(rounded(wide, rel_tol * b))
+        or apart <= abs(rounded(wide, rel_tol * a))
         or apart <= abs_tol
     )
 
