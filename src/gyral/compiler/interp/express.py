@@ -139,7 +139,8 @@ def _cast(op: Op, args: list[str], index_bits: int) -> str:
         return f"{value} != 0"
     if target.is_float:
         if source.is_float:
-            return value if target.bits >= source.bits else f"round_float(D_{target.name}, {value})"
+            holds = source is target or target.bits > source.bits  # f16 and bf16 hold each other's values not
+            return value if holds else f"round_float(D_{target.name}, {value})"
         return f"int_to_float(D_{target.name}, {value})"
     if source.is_float:
         bits = index_bits if target is index else target.bits
