@@ -21,7 +21,7 @@ from gyral.drivers.cpu.queue import Mark, Queue, wait
 
 _ALIGNMENT = 64
 _INTEGERS = frozenset(t for t in SCALARS if t.is_integer)
-_FLOATS = frozenset(t for t in SCALARS if t.is_float and t.bits >= 32)
+_FLOATS = frozenset(t for t in SCALARS if t.is_float)
 
 
 @dataclass(frozen=True, slots=True)
