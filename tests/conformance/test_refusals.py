@@ -6,7 +6,7 @@ from gyral.testing import conformance
 from gyral.testing.cases.refusals import Refusal, refusals
 
 
-@pytest.mark.parametrize("refusal", refusals(), ids=lambda refusal: refusal.id)
+@pytest.mark.parametrize("refusal", list(refusals()), ids=lambda refusal: refusal.id)
 def test_a_refusal_has_its_code_and_words(refusal: Refusal) -> None:
     """A program outside the language is refused with the stated code, words and caret."""
     row = conformance.run_refusal(refusal)

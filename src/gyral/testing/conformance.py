@@ -146,7 +146,7 @@ def run_refusal(refusal: Refusal) -> Row:
     """One refusal of the compiler: it passes when the code and the words are the stated ones."""
     found = partial(Row, "R", refusal.code, refusal.name)
     try:
-        refusal.kernel().ir()
+        refusal.kernel().ir(stage="uniform")
     except CompileError as error:
         if error.code != refusal.code:
             return found("wrong", f"refused as {error}")

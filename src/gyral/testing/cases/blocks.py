@@ -181,7 +181,7 @@ def reductions(dtype: DType, count: int, block: int) -> Case:
     def arguments() -> tuple[np.ndarray, ...]:
         return moderate(dtype, count, 2, -20, 20), np.zeros((6, count), numpy_type(dtype))
 
-    close = Tolerance(relative=2.0**-8 if dtype.bits == 16 else 1e-5) if dtype.is_float else Tolerance()
+    close = Tolerance(relative={"f16": 2.0**-8, "bf16": 2.0**-5}.get(dtype.name, 1e-5)) if dtype.is_float else Tolerance()
     return Case(
         "C",
         "block-wide",

@@ -62,7 +62,7 @@ CONSTRUCTS: tuple[Refusal, ...] = (
     body("dict", "y = {1: 2}", "GY107", "dict", "{1: 2}"),
     body("set", "y = {1, 2}", "GY107", "set", "{1, 2}"),
     body("comprehension", "y = [j for j in range(3)]", "GY107", "comprehension"),
-    body("string", "y = 'text'", "GY108", "string", "'text'"),
+    body("string", "y = 'text'", "GY108", "string"),
     body("f-string outside print", "y = f'{i}'", "GY108", "string"),
     body("match on a float", "match x[i]:\n    case 1.5:\n        x[i] = 0", "GY112", "match"),
     body("return value", "return x[i]", "GY113", "returns nothing"),
@@ -147,16 +147,8 @@ CALLS: tuple[Refusal, ...] = (
         "GY406",
         "read-only",
     ),
-    Refusal("star parameters", "@gy.kernel\ndef k(*x):\n    pass\n", "GY111", "*"),
     Refusal("annotation", "@gy.kernel\ndef k(x: complex):\n    pass\n", "GY310", "complex"),
     Refusal("async", "@gy.kernel\nasync def k(x: gy.Array[gy.f32]):\n    pass\n", "GY103", "async"),
-    Refusal("lambda kernel", "k = gy.kernel(lambda x: None)\n", "GY103", "lambda"),
-    Refusal(
-        "await",
-        "@gy.kernel\nasync def k(x: gy.Array[gy.f32]):\n    await x\n",
-        "GY103",
-        "async",
-    ),
 )
 
 BARRIERS: tuple[Refusal, ...] = tuple(
@@ -165,7 +157,7 @@ BARRIERS: tuple[Refusal, ...] = tuple(
         "@gy.kernel(block=32)\ndef k(x: gy.Array[gy.f32], m: gy.i32):\n    i = gy.global_id()\n"
         + "".join(f"    {line}\n" for line in lines.splitlines()),
         "GY501",
-        "some threads",
+        "can differ",
     )
     for name, lines in (
         ("under a varying branch", "if x[i] > 0:\n    gy.barrier()"),
