@@ -2,7 +2,7 @@
  *
  * f32 results are compared with the double-precision libm of the system, f64 results with libquadmath.
  * An error is |got - true| in units of the last place of the true value (subnormals included). A wrong
- * infinity, NaN or sign of zero counts as an infinite error.
+ * infinity, NaN or sign of zero counts as an infinite error. A difference of no more than `absolute` counts as none.
  *
  * Build: gcc -O3 -march=native -ffp-contract=off -fopenmp -shared -fPIC reference.c -o reference.so -lquadmath -lm
  */
@@ -72,7 +72,7 @@ static int find_binary(const char *name)
     return -1;
 }
 
-static double error32(float got, double want)
+static double error32(float got, double want, double absolute)
 {
     if (isnan(want)) return isnan(got) ? 0.0 : INFINITY;
     if (isnan(got)) return INFINITY;
@@ -86,10 +86,11 @@ static double error32(float got, double want)
     int e = want == 0.0 ? -126 : ilogb(want);
     if (e < -126) e = -126;
     double value = isinf(got) ? copysign(0x1p128, got) : (double)got;
-    return fabs(value - want) * ldexp(1.0, 23 - e);
+    double error = fabs(value - want);
+    return error <= absolute ? 0.0 : error * ldexp(1.0, 23 - e);
 }
 
-static double error64(double got, __float128 want)
+static double error64(double got, __float128 want, double absolute)
 {
     if (isnanq(want)) return isnan(got) ? 0.0 : INFINITY;
     if (isnan(got)) return INFINITY;
@@ -103,7 +104,8 @@ static double error64(double got, __float128 want)
     int e = want == 0 ? -1022 : ilogbq(want);
     if (e < -1022) e = -1022;
     __float128 value = isinf(got) ? copysignq(0x1p1024Q, got) : (__float128)got;
-    return (double)(ldexpq(fabsq(value - want), 52 - e));
+    __float128 error = fabsq(value - want);
+    return error <= absolute ? 0.0 : (double)ldexpq(error, 52 - e);
 }
 
 static float float_of(uint32_t bits)
@@ -115,7 +117,7 @@ static float float_of(uint32_t bits)
 
 /* Errors of got[k] = name(float with bits start + k * stride); 0 on success, -1 for an unknown name. */
 int sweep(const char *name, uint32_t start, uint32_t stride, int64_t count, const float *got,
-          double *max_ulp, uint32_t *worst_bits)
+          double absolute, double *max_ulp, uint32_t *worst_bits)
 {
     int f = find_unary(name);
     if (f < 0) return -1;
@@ -128,7 +130,7 @@ int sweep(const char *name, uint32_t start, uint32_t stride, int64_t count, cons
 #pragma omp for schedule(static)
         for (int64_t k = 0; k < count; k++) {
             uint32_t bits = start + (uint32_t)k * stride;
-            double e = error32(got[k], unary[f].f64(float_of(bits)));
+            double e = error32(got[k], unary[f].f64(float_of(bits)), absolute);
             if (e > my_max) { my_max = e; my_worst = bits; }
         }
 #pragma omp critical
@@ -140,8 +142,8 @@ int sweep(const char *name, uint32_t start, uint32_t stride, int64_t count, cons
 }
 
 #define COMPARE(FUNC, T, FIND, CALL, ERROR)                                                                   \
-    int FUNC(const char *name, const T *x, const T *y, int64_t count, const T *got, double *max_ulp,          \
-             int64_t *worst)                                                                                  \
+    int FUNC(const char *name, const T *x, const T *y, int64_t count, const T *got, double absolute,         \
+             double *max_ulp, int64_t *worst)                                                                                  \
     {                                                                                                         \
         (void)y;                                                                                              \
         int f = FIND(name);                                                                                   \
@@ -153,7 +155,7 @@ int sweep(const char *name, uint32_t start, uint32_t stride, int64_t count, cons
             int64_t my_worst = 0;                                                                             \
             _Pragma("omp for schedule(static)")                                                               \
             for (int64_t k = 0; k < count; k++) {                                                             \
-                double e = ERROR(got[k], CALL);                                                               \
+                double e = ERROR(got[k], CALL, absolute);                                                                 \
                 if (e > my_max) { my_max = e; my_worst = k; }                                                 \
             }                                                                                                 \
             _Pragma("omp critical")                                                                           \

@@ -34,20 +34,23 @@ class Reference:
         subprocess.run(["gcc", *FLAGS, str(SOURCE), "-o", str(library), "-lquadmath", "-lm"], check=True)
         self._library = ctypes.CDLL(str(library))
 
-    def sweep(self, name: str, start: int, stride: int, got: np.ndarray) -> Worst:
-        """Compare got[k] with `name` of the float whose bits are start + k * stride (modulo 2**32)."""
+    def sweep(self, name: str, start: int, stride: int, got: np.ndarray, absolute: float = 0.0) -> Worst:
+        """Compare got[k] with `name` of the float whose bits are start + k * stride (modulo 2**32).
+
+        Differences up to `absolute` count as none.
+        """
         largest, bits = ctypes.c_double(), ctypes.c_uint32()
         self._found(
             self._library.sweep(
                 name.encode(), ctypes.c_uint32(start), ctypes.c_uint32(stride), ctypes.c_int64(got.size),
-                _pointer(got), ctypes.byref(largest), ctypes.byref(bits),
+                _pointer(got), ctypes.c_double(absolute), ctypes.byref(largest), ctypes.byref(bits),
             ),
             name,
         )  # fmt: skip
         at = np.array([bits.value], np.uint32).view(np.float32)
         return Worst(largest.value, (float(at[0]),))
 
-    def compare(self, name: str, got: np.ndarray, *arguments: np.ndarray) -> Worst:
+    def compare(self, name: str, got: np.ndarray, *arguments: np.ndarray, absolute: float = 0.0) -> Worst:
         """Compare got with `name` of one or two arrays of its dtype, float32 or float64."""
         family = "compare2" if len(arguments) == 2 else "compare"
         function = self._library[f"{family}_f{got.dtype.itemsize * 8}"]
@@ -56,7 +59,7 @@ class Reference:
         self._found(
             function(
                 name.encode(), _pointer(arguments[0]), second, ctypes.c_int64(got.size), _pointer(got),
-                ctypes.byref(largest), ctypes.byref(index),
+                ctypes.c_double(absolute), ctypes.byref(largest), ctypes.byref(index),
             ),
             name,
         )  # fmt: skip

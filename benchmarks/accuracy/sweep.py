@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.accuracy.reference import Reference, Worst
 
 import gyral as gy
-from gyral.compiler.stdlib.bounds import RANGE, ULP
+from gyral.compiler.stdlib.bounds import ABSOLUTE, RANGE, ULP
 
 CHUNK = 1 << 24
 PAIRS = 1 << 20
@@ -55,10 +55,11 @@ def apply_of(name: str, fast: bool) -> Apply:
 def sweep_all(reference: Reference, name: str, apply: Apply, stride: int) -> Worst:
     """Every `stride`-th of all 2**32 floats."""
     worst = Worst(-1.0, ())
+    allowed = ABSOLUTE.get(f"{name}_f32", 0.0)
     for start in range(0, 1 << 32, CHUNK * stride):
         count = min(CHUNK, ((1 << 32) - start + stride - 1) // stride)
         bits = np.arange(start, start + count * stride, stride, dtype=np.uint64).astype(np.uint32)
-        found = reference.sweep(name, start, stride, apply(bits.view(np.float32)))
+        found = reference.sweep(name, start, stride, apply(bits.view(np.float32)), allowed)
         worst = max(worst, found, key=lambda w: w.ulp)
     return worst
 
@@ -78,14 +79,16 @@ def sample(reference: Reference, name: str, apply: Apply, dtype: np.dtype[Any]) 
         [rng.uniform(-20.0, 20.0, PAIRS).astype(dtype) for _ in range(arity)],
         [rng.uniform(0.5, 2.0, PAIRS).astype(dtype) for _ in range(arity)],
     ]
-    return max((reference.compare(name, apply(*d), *d) for d in draws), key=lambda w: w.ulp)
+    allowed = ABSOLUTE.get(f"{name}_f{8 * dtype.itemsize}", 0.0)
+    return max((reference.compare(name, apply(*d), *d, absolute=allowed) for d in draws), key=lambda w: w.ulp)
 
 
 def sample_range(reference: Reference, name: str, apply: Apply) -> Worst:
     """Random arguments on the range that is stated for the fast form."""
     rng = np.random.default_rng(8)
     draw = [rng.uniform(a, b, 16 * PAIRS).astype(np.float32) for a, b in RANGE[f"{name}_f32_fast"]]
-    return reference.compare(name, apply(*draw), *draw)
+    allowed = ABSOLUTE.get(f"{name}_f32_fast", 0.0)
+    return reference.compare(name, apply(*draw), *draw, absolute=allowed)
 
 
 def rows(names: list[str], fast: bool) -> list[tuple[str, str, str]]:

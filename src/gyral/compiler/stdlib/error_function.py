@@ -1,6 +1,6 @@
 """Error functions: a polynomial near 0, exponentials of fitted exponents further out."""
 
-from gyral.compiler.stdlib.exponential import exp_f32, exp_f64, exp_normal_f32
+from gyral.compiler.stdlib.exponential import exp_normal_f32, exp_pair_f32, exp_pair_f64
 from gyral.compiler.words import copysign, fma
 from gyral.core.dtypes import f32, f64
 
@@ -63,8 +63,8 @@ def erfc_f32(x: f32) -> f32:
     p = fma(p, t, 1.2769784)
     square = a * a
     low = fma(a, a, -square)
-    e = exp_f32(-square)
-    far = fma(-low, e, e) * (p / fma(2.0, a, 1.0))
+    e = exp_pair_f32(-square, -low)
+    far = e * (p / fma(2.0, a, 1.0))
     n = fma(square, -0.00075870194, 0.005193248)
     n = fma(n, square, -0.026861435)
     n = fma(n, square, 0.11283757)
@@ -79,32 +79,32 @@ def _erfc_positive_f64(a: f64) -> f64:
     the square in two parts.
     """
     t = (a - 2.0) / (a + 2.0)
-    p = fma(t, -1.05940319604905e-07, 4.105151027946181e-07)
-    p = fma(p, t, 1.285337952730022e-07)
-    p = fma(p, t, -1.3670777562669816e-06)
-    p = fma(p, t, -9.175726787531782e-07)
-    p = fma(p, t, 1.9741241236981777e-06)
-    p = fma(p, t, 5.2585080739134264e-06)
-    p = fma(p, t, 3.4754472871305196e-06)
-    p = fma(p, t, -1.3472052112248718e-05)
-    p = fma(p, t, -3.635066052890176e-05)
-    p = fma(p, t, -1.5226283097387361e-06)
-    p = fma(p, t, 0.00015102489439688051)
-    p = fma(p, t, 0.00020637039151085988)
-    p = fma(p, t, -0.0004543390554783062)
-    p = fma(p, t, -0.0014568143771737064)
-    p = fma(p, t, 0.001271338831651078)
-    p = fma(p, t, 0.008722653908000423)
-    p = fma(p, t, -0.008034015076758199)
-    p = fma(p, t, -0.05422000099328496)
-    p = fma(p, t, 0.16405128003333055)
-    p = fma(p, t, -0.16603039761526883)
-    p = fma(p, t, -0.09276382658574535)
-    p = fma(p, t, 1.2769783815525286)
+    p = fma(t, -9.854001199821963e-08, 3.918101700944857e-07)
+    p = fma(p, t, 1.2724940254649783e-07)
+    p = fma(p, t, -1.3295096747459202e-06)
+    p = fma(p, t, -9.34654524178731e-07)
+    p = fma(p, t, 1.9423099275573546e-06)
+    p = fma(p, t, 5.2807048705364135e-06)
+    p = fma(p, t, 3.4901569771218467e-06)
+    p = fma(p, t, -1.3485421006740001e-05)
+    p = fma(p, t, -3.635466846772632e-05)
+    p = fma(p, t, -1.5179324996225685e-06)
+    p = fma(p, t, 0.00015102553796103233)
+    p = fma(p, t, 0.00020636936569625288)
+    p = fma(p, t, -0.00045433911174714745)
+    p = fma(p, t, -0.001456814236945628)
+    p = fma(p, t, 0.0012713388335975082)
+    p = fma(p, t, 0.008722653896423524)
+    p = fma(p, t, -0.008034015076719168)
+    p = fma(p, t, -0.054220000992755646)
+    p = fma(p, t, 0.16405128003332692)
+    p = fma(p, t, -0.16603039761528002)
+    p = fma(p, t, -0.09276382658574531)
+    p = 1.2769783815525286 + fma(p, t, 7.006899688224111e-17)
     square = a * a
     low = fma(a, a, -square)
-    e = exp_f64(-square)
-    return fma(-low, e, e) * (p / fma(2.0, a, 1.0))
+    e = exp_pair_f64(-square, -low)
+    return e * (p / fma(2.0, a, 1.0))
 
 
 def _erf_near_f64(a: f64) -> f64:

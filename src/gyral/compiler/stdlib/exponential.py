@@ -38,6 +38,24 @@ def exp_f32(x: f32) -> f32:
     return p * bitcast(half << 23, f32) * bitcast((bits - half) << 23, f32)
 
 
+def exp_pair_f32(high: f32, low: f32) -> f32:
+    """e**(high + low), low being small beside high; as `exp_f32`."""
+    clamped = min(max(high, -104.0), 89.0)
+    shifted = fma(clamped, LOG2_E, SHIFT_TWICE_F32)
+    n = shifted - SHIFT_TWICE_F32
+    r = fma(n, -LN2_HI_F32, clamped)
+    r = fma(n, -LN2_LO_F32, r + low)
+    p = fma(r, 0.0013744514, 0.008368965)
+    p = fma(p, r, 0.04166966)
+    p = fma(p, r, 0.16666518)
+    p = fma(p, r, 0.49999988)
+    p = fma(p, r, 1.0)
+    p = fma(p, r, 1.0)
+    bits = bitcast(shifted, u32)
+    half = bits >> 1
+    return p * bitcast(half << 23, f32) * bitcast((bits - half) << 23, f32)
+
+
 def exp_f32_fast(x: f32) -> f32:
     """e**x without subnormal results: 0 below -87.7, infinity above 88.3; ln 2 in one step, degree 5."""
     clamped = min(max(x, -88.0), 89.0)
@@ -123,6 +141,29 @@ def exp_f64(x: f64) -> f64:
     n = shifted - SHIFT_TWICE_F64
     r = fma(n, -LN2_HI_F64, clamped)
     r = fma(n, -LN2_LO_F64, r)
+    p = fma(r, 2.503039122272668e-08, 2.76315060884351e-07)
+    p = fma(p, r, 2.7557490049604964e-06)
+    p = fma(p, r, 2.480148925214226e-05)
+    p = fma(p, r, 0.0001984126961530912)
+    p = fma(p, r, 0.0013888888947777777)
+    p = fma(p, r, 0.008333333333443597)
+    p = fma(p, r, 0.04166666666651186)
+    p = fma(p, r, 0.16666666666666494)
+    p = fma(p, r, 0.5000000000000013)
+    p = fma(p, r, 1.0)
+    p = fma(p, r, 1.0)
+    bits = bitcast(shifted, u64)
+    half = bits >> 1
+    return p * bitcast(half << 52, f64) * bitcast((bits - half) << 52, f64)
+
+
+def exp_pair_f64(high: f64, low: f64) -> f64:
+    """e**(high + low), low being small beside high; as `exp_f64`."""
+    clamped = min(max(high, -746.0), 710.0)
+    shifted = fma(clamped, LOG2_E, SHIFT_TWICE_F64)
+    n = shifted - SHIFT_TWICE_F64
+    r = fma(n, -LN2_HI_F64, clamped)
+    r = fma(n, -LN2_LO_F64, r + low)
     p = fma(r, 2.503039122272668e-08, 2.76315060884351e-07)
     p = fma(p, r, 2.7557490049604964e-06)
     p = fma(p, r, 2.480148925214226e-05)

@@ -147,10 +147,10 @@ def lgamma_f32(x: f32) -> f32:
     y = fma(d, p, 0.0) if abs(d) <= 0.25 else (e * q if abs(e) <= 0.25 else y)
     s_pi = _sin_pi_f32(a)
     ratio = 1.0 / (max(a, 1e-9) * s_pi)
-    y = log_f32(ratio) - y if x < 0.0 else y
     log_a = log_f32(a)
+    y = fma(a, log_a - 1.0, -0.5 * log_a) if a > 1e8 else y
+    y = log_f32(ratio) - y if x < 0.0 else y
     y = -log_a if a < 1e-9 else y
-    y = fma(a, log_a - 1.0, -0.5 * log_a) if (x > 0.0) and (a > 1e8) else y
     y = inf if ((x <= 0.0) and (floor(a) == a)) or (a == inf) else y
     return y if x == x else x
 
@@ -298,9 +298,9 @@ def lgamma_f64(x: f64) -> f64:
     y = fma(d, p, 0.0) if abs(d) <= 0.125 else (e * q if abs(e) <= 0.125 else y)
     s_pi = _sin_pi_f64(a)
     ratio = 1.0 / (max(a, 1e-18) * s_pi)
-    y = log_f64(ratio) - y if x < 0.0 else y
     log_a = log_f64(a)
+    y = fma(a, log_a - 1.0, -0.5 * log_a) if a > 1e15 else y
+    y = log_f64(ratio) - y if x < 0.0 else y
     y = -log_a if a < 1e-18 else y
-    y = fma(a, log_a - 1.0, -0.5 * log_a) if (x > 0.0) and (a > 1e15) else y
     y = inf if ((x <= 0.0) and (floor(a) == a)) or (a == inf) else y
     return y if x == x else x
