@@ -4,13 +4,16 @@ import json
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gyral.cli import check
 from gyral.cli import main as command_line
 from gyral.cli.demo import fluid, measure
 from gyral.cli.exits import Exit
+from gyral.testing.conformance import Outcome, Row
 
 KERNELS = """
 import gyral as gy
@@ -237,3 +240,54 @@ def test_interrupting_has_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(command_line, "app", interrupted)
     assert gyral(monkeypatch) == Exit.INTERRUPTED
+
+
+def conformance(monkeypatch: pytest.MonkeyPatch, *outcomes: Outcome) -> None:
+    """Let the suite end in these outcomes."""
+    rows = [Row("A", "statements", f"case {k} [i32]", outcome, "why") for k, outcome in enumerate(outcomes)]
+
+    def run(device: str, groups: list[str] | None, progress: Callable[[int, int], None]) -> list[Row]:
+        progress(len(rows), len(rows))
+        return rows
+
+    monkeypatch.setattr(check, "run", run)
+
+
+def test_a_conforming_device_passes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that pass, or that the device may refuse, are counted, and the status is 0."""
+    conformance(monkeypatch, "pass", "pass", "refused")
+    assert gyral(monkeypatch, "check", "--group", "A") == Exit.OK
+    assert "statements" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("outcome", ["wrong", "error"])
+def test_a_device_that_computes_something_else_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Outcome
+) -> None:
+    """A row that is wrong or meets an error is listed, and the status is 1."""
+    conformance(monkeypatch, "pass", outcome)
+    assert gyral(monkeypatch, "check") == Exit.MISMATCH
+    printed = capsys.readouterr().out
+    assert f"{outcome.upper()} A statements: case 1 [i32]\n    why" in printed
+    assert "case 0" not in printed
+
+
+def test_conformance_is_told_to_programs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`gyral check --json` prints one record per case and nothing else."""
+    conformance(monkeypatch, "pass")
+    assert gyral(monkeypatch, "check", "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out) == [
+        {"group": "A", "row": "statements", "case": "case 0 [i32]", "outcome": "pass", "detail": "why"}
+    ]
+
+
+def test_promotions_are_listed_for_people(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kernels: Path
+) -> None:
+    """A kernel without conversions of ours is said to have none."""
+    assert gyral(monkeypatch, "show", f"{kernels}:double", "--promotions") == Exit.OK
+    assert "nothing is converted" in capsys.readouterr().out

@@ -1,9 +1,11 @@
 """`gyral check`: does this machine compute what the language means?"""
 
 from collections import Counter
+from textwrap import indent
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -44,8 +46,7 @@ def check(
         print_json([row_data(row) for row in rows])
     else:
         people().print(summary(rows))
-        if verbose or any(row.outcome not in GOOD for row in rows):
-            people().print(details(rows, verbose))
+        print_cases(rows, verbose)
     if any(row.outcome not in GOOD for row in rows):
         raise typer.Exit(Exit.MISMATCH)
 
@@ -92,15 +93,15 @@ def summary(rows: list[Row]) -> Table:
     return grid
 
 
-def details(rows: list[Row], every: bool) -> Table:
-    """The cases that are wrong, or all of them."""
-    grid = Table(title="Cases" if every else "What is wrong")
-    for heading in ("case", "outcome", "detail"):
-        grid.add_column(heading, overflow="fold")
+def print_cases(rows: list[Row], every: bool) -> None:
+    """The cases that are wrong, or all of them, one below the other."""
     for row in rows:
         if every or row.outcome not in GOOD:
-            grid.add_row(f"{row.group} {row.row}: {row.name}", SHOWN[row.outcome], row.detail)
-    return grid
+            people().print(
+                f"{SHOWN[row.outcome]} {row.group} {escape(f'{row.row}: {row.name}')}", highlight=False
+            )
+            if row.detail:
+                people().print(indent(row.detail, "    "), markup=False, highlight=False, soft_wrap=True)
 
 
 def report_trials(trials: list[Trial], json: bool) -> None:
