@@ -23,12 +23,19 @@ def rsqrt_f32_fast(x: f32) -> f32:
     return 1.0 / sqrt(x)
 
 
+def _third(n: u32) -> u32:
+    """n / 3 but for the last 16 bits or so, without a division."""
+    q = (n >> 2) + (n >> 4)
+    q = q + (q >> 4)
+    return q + (q >> 8)
+
+
 def cbrt_f32(x: f32) -> f32:
     """Cube root: x**(-1/3) guessed from the exponent bits, two third-order steps, a corrected Newton step."""
     a = abs(x)
     tiny = a < 1.1754943508222875e-38
     v = a * 16777216.0 if tiny else a
-    y = bitcast(0x548C39CB - bitcast(v, u32) // 3, f32)
+    y = bitcast(0x548C39CB - _third(bitcast(v, u32)), f32)
     c = fma(-(v * y), y * y, 1.0)
     y = fma(y * c, fma(c, fma(c, 0.1728395061728395, 0.2222222222222222), 0.3333333333333333), y)
     c = fma(-(v * y), y * y, 1.0)
@@ -80,7 +87,7 @@ def cbrt_f64(x: f64) -> f64:
     a = abs(x)
     tiny = a < 2.2250738585072014e-308
     v = a * 18014398509481984.0 if tiny else a
-    third = u32(bitcast(v, u64) >> 32) // 3
+    third = _third(u32(bitcast(v, u64) >> 32))
     y = bitcast(u64(0x553EF0FF - third) << 32, f64)
     c = fma(-(v * y), y * y, 1.0)
     y = fma(y * c, fma(c, fma(c, 0.1728395061728395, 0.2222222222222222), 0.3333333333333333), y)
