@@ -156,7 +156,7 @@ class StructType:
     """A record with named fields in C layout, the same on host and every device."""
 
     name: str
-    fields: tuple[tuple[str, "ElementType"], ...]
+    fields: tuple[tuple[str, ElementType], ...]
 
     def __repr__(self) -> str:
         return self.name
@@ -174,7 +174,7 @@ class StructType:
             end = offset + t.itemsize
         return _align(end, self.alignment)
 
-    def offsets(self) -> tuple[tuple[str, int, "ElementType"], ...]:
+    def offsets(self) -> tuple[tuple[str, int, ElementType], ...]:
         """Each field with its byte offset and type, in order."""
         found, at = [], 0
         for field, t in self.fields:

@@ -1,13 +1,13 @@
 """Every error Gyral raises, by whose move it is next.
 
-    GyralError
-    ├── UserError            the call or the program is wrong: change it
-    │   └── CompileError     a kernel that cannot be compiled: code, line, caret, advice
-    ├── UnsupportedError     right, but this device or build cannot: choose another, or another way
-    ├── DeviceError          the device or its driver failed; `kind` says what may help
-    ├── StateError           an object used outside its life: freed, closed, changed under way
-    ├── PolicyError          a policy of the deployment said no
-    └── InternalError        our mistake: please report it
+GyralError
+├── UserError            the call or the program is wrong: change it
+│   └── CompileError     a kernel that cannot be compiled: code, line, caret, advice
+├── UnsupportedError     right, but this device or build cannot: choose another, or another way
+├── DeviceError          the device or its driver failed; `kind` says what may help
+├── StateError           an object used outside its life: freed, closed, changed under way
+├── PolicyError          a policy of the deployment said no
+└── InternalError        our mistake: please report it
 """
 
 from __future__ import annotations

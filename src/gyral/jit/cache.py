@@ -97,7 +97,7 @@ class DiskCache:
             raise
 
     def _entries(self) -> list[tuple[float, int, str]]:
-        """Time of last use, size and path of every file, half-written leftovers included."""
+        """Time of last use, size and path of every file, and of what a writer that died left behind."""
         found = []
         for folder, _, names in os.walk(self.folder) if self.folder else ():
             for name in names:
@@ -108,7 +108,8 @@ class DiskCache:
                     status = os.stat(path)
                 except OSError:
                     continue  # another process removed it
-                found.append((status.st_mtime, status.st_size, path))
+                if name.endswith(_SUFFIX) or time.time() - status.st_mtime > _FRESH:
+                    found.append((status.st_mtime, status.st_size, path))
         return found
 
     def _trim(self) -> None:

@@ -150,7 +150,9 @@ class DeviceArray:
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        self._require_host("__array_interface__")
+        # An AttributeError, so that NumPy goes on to __array__ and its copy.
+        if not self.device.capabilities.unified:
+            raise AttributeError("the host cannot reach this memory; use .numpy(), which copies")
         return self.numpy().__array_interface__
 
     def __dlpack__(self, **options: Any) -> Any:
