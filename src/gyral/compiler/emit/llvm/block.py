@@ -13,7 +13,7 @@ from gyral.compiler.emit.llvm import collective, local
 from gyral.compiler.emit.llvm.blockplace import BlockPlace, BlockShape, Spot
 from gyral.compiler.emit.llvm.context import Context, Plan
 from gyral.compiler.emit.llvm.control import for_counted, if_jump, while_jump
-from gyral.compiler.emit.llvm.flat import counted
+from gyral.compiler.emit.llvm.flat import counted, over
 from gyral.compiler.emit.llvm.form import LANE, ROW
 from gyral.compiler.emit.llvm.memory import LocalMemory, Memory
 from gyral.compiler.emit.llvm.slots import Slots
@@ -62,7 +62,7 @@ def emit_shared(ctx: Context, op: Op) -> None:
 def emit_blocks(plan: Plan, text: Text, memories: dict, given: dict) -> tuple[int, int, int]:
     """Write the walk over blocks `%begin` to `%end`; gives the block's extents."""
     shape = shape_of(plan)
-    grid = [_over(text, f"%s{axis}", shape.extents[axis]) for axis in range(3)]
+    grid = [over(text, f"%s{axis}", str(shape.extents[axis])) for axis in range(3)]
 
     def one(number: str) -> None:
         line = text.let(f"udiv i64 {number}, {grid[2]}")
@@ -83,10 +83,6 @@ def emit_blocks(plan: Plan, text: Text, memories: dict, given: dict) -> tuple[in
 
     counted(text, "%begin", "%end", one)
     return shape.extents
-
-
-def _over(text: Text, size: str, by: int) -> str:
-    return size if by == 1 else text.let(f"udiv i64 {text.let(f'add i64 {size}, {by - 1}')}, {by}")
 
 
 @dataclass(slots=True)
@@ -184,9 +180,9 @@ class Walk:
         first = number if together == 1 or number == "0" else text.let(f"mul nsw i64 {number}, {together}")
         rank = self.plan.function.attributes.get("rank", 1)
         place = BlockPlace(text, rank, self.shape, self.spot, first, masked=self.masked)
-        ctx = Context(
-            self.plan, text, rows=together, where=place, values=dict(self.top.values), memories=dict(self.memories)
-        )
+        # Branches are written again inside the loop: their results there must not stand for those before it.
+        values = {value: dict(parts) for value, parts in self.top.values.items()}
+        ctx = Context(self.plan, text, rows=together, where=place, values=values, memories=dict(self.memories))
         place.ctx = ctx
         for value, region, size in self.local_regions:
             held = self.memories[value]
