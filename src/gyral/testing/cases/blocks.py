@@ -174,6 +174,24 @@ def early_leavers_reference(block: int) -> Any:
     return reference
 
 
+@gy.kernel
+def chosen_once(x: gy.Array[gy.i32], m: gy.i32, out: gy.Array[gy.i32]):
+    i = gy.global_id()
+    v = 10
+    if m == 5:
+        v += m
+    elif m != 1:
+        v = x[m]
+    s = gy.block_sum(x[i])
+    out[i] = v * 1000 + s
+
+
+def chosen_once_reference(x: np.ndarray, m: int, out: np.ndarray) -> None:
+    v = 10 + m if m == 5 else 10 if m == 1 else int(x[m])
+    for start in range(0, x.size, 16):
+        out[start : start + 16] = v * 1000 + x[start : start + 16].sum()
+
+
 def reductions(dtype: DType, count: int, block: int) -> Case:
     """Sum, minimum, maximum, scan and broadcast of one type."""
     kernel = define(REDUCE.format(t=dtype), "reduce")
@@ -254,6 +272,18 @@ def barriers() -> Iterator[Case]:
             (count,),
             None,
             until_still_reference,
+        )
+    for m in (1, 5, 9):
+        values = np.arange(37, dtype=np.int32)
+        yield Case(
+            "C",
+            "barrier",
+            f"uniform choice {m} used behind it",
+            chosen_once,
+            lambda v=values, m=m: (v.copy(), m, np.zeros_like(v)),
+            (37,),
+            (16,),
+            chosen_once_reference,
         )
     for n in (0, 1, 5):
         values = np.arange(32, dtype=np.int32) * 3 % 17
