@@ -67,10 +67,7 @@ def _visit(block: Block, seed: Seed, found: Variance) -> None:
             _visit_while(op, seed, found)
         else:
             bits = 0 if isinstance(op, (BlockReduceOp, BlockBroadcastOp)) else _union(op.operands, found)
-            own = seed(op)
-            _join(op.results[:1], bits | own, found)
-            # Of a span only where a thread starts differs between lanes; end and step do between gangs at most.
-            _join(op.results[1:], bits | own & 1 if isinstance(op, SpanOp) else bits | own, found)
+            _join(op.results, bits | seed(op), found)
 
 
 def _visit_if(op: IfOp, seed: Seed, found: Variance) -> None:

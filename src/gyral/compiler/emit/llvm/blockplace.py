@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from gyral.compiler.emit.llvm.context import Chain, Context
+from gyral.compiler.emit.llvm.flat import over, smallest
 from gyral.compiler.emit.llvm.form import Affine, Part, Scalar, Vector
 from gyral.compiler.emit.llvm.grid import lanes_below
 from gyral.compiler.emit.llvm.text import Text
@@ -150,25 +151,22 @@ class BlockPlace:
         return Vector(self.text.let(f"add {form.llvm} {local.name}, {ctx.spread(origin, form, index)}"))
 
     def span(self, count: str, scope: str, chain: Chain) -> tuple[Part, str, str]:
-        """A run of neighbours for each group of gangs; in a block cut off by the launch's edge, strided."""
+        """A run of neighbours for each group of gangs, which stand side by side in it.
+
+        Where a block is cut off, the threads that exist share its run.
+        """
         if self.masked:
             return self._strided(count, scope, chain)
-        ctx = self._lanes()
-        width, groups = self.shape.width * ctx.rows, self.shape.gangs // ctx.rows
+        text, width, together = self.text, self.shape.width, self._lanes().rows
         if (count, scope) not in self.runs:
-            start, end = self._share(count, scope)
-            if groups > 1:
-                length = self.text.let(f"sub i64 {end}, {start}")
-                length = self.text.call("i64", "llvm.smax.i64", f"i64 {length}", "i64 0")
-                run = self._rounded(self._over(length, str(groups)), width)
-                number, _ = self._split(self.first, ctx.rows)
-                start = self._plus(self._times(number, run), start)
-                last = self.text.let(f"add i64 {start}, {run}")
-                end = self.text.call("i64", "llvm.smin.i64", f"i64 {last}", f"i64 {end}")
-            self.runs[count, scope] = start, end
+            first, last = self._share(count, scope)
+            length = text.call("i64", "llvm.smax.i64", f"i64 {text.let(f'sub i64 {last}, {first}')}", "i64 0")
+            run = self._rounded(over(text, length, str(self.shape.gangs // together)), width * together)
+            group, _ = self._split(self.first, together)
+            start = self._plus(self._times(group, run), first)
+            self.runs[count, scope] = start, smallest(text, text.let(f"add i64 {start}, {run}"), last)
         start, end = self.runs[count, scope]
-        step = chain[0] * self.shape.width
-        return Affine(self._plus(str(step), start) if step else start, 1), end, str(width)
+        return Affine(self._plus(str(chain[0] * width), start), 1), end, str(width * together)
 
     def _share(self, count: str, scope: str) -> tuple[str, str]:
         """First and end of the block's own run."""
@@ -176,7 +174,7 @@ class BlockPlace:
             return "0", count
         text = self.text
         blocks = text.let(f"mul i64 {text.let(f'mul i64 {self.spot.grid[0]}, {self.spot.grid[1]}')}, {self.spot.grid[2]}")
-        run = self._rounded(self._over(count, blocks), self.shape.threads)
+        run = self._rounded(over(self.text, count, blocks), self.shape.threads)
         start = text.let(f"mul i64 {self.spot.number}, {run}")
         end = text.let(f"add i64 {start}, {run}")
         return start, text.call("i64", "llvm.smin.i64", f"i64 {end}", f"i64 {count}")
@@ -209,26 +207,20 @@ class BlockPlace:
         """A run of neighbours for each gang that has threads, which step together by their number."""
         text, width, gang = self.text, self.shape.width, self.gang(chain)
         length = text.call("i64", "llvm.smax.i64", f"i64 {text.let(f'sub i64 {end}, {start}')}", "i64 0")
-        run = self._over(length, self._over(threads, str(width)))
+        run = over(self.text, length, over(self.text, threads, str(width)))
         first = self._plus(self._times(gang, run), start)
-        last = text.let(f"add i64 {first}, {run}")
-        last = text.call("i64", "llvm.smin.i64", f"i64 {last}", f"i64 {end}")
+        last = smallest(text, text.let(f"add i64 {first}, {run}"), end)
         left = text.let(f"sub i64 {threads}, {self._scaled(gang, width)}")
-        return Affine(first, 1), last, text.call("i64", "llvm.smin.i64", f"i64 {left}", f"i64 {width}")
+        return Affine(first, 1), last, smallest(text, left, str(width))
 
     def _times(self, a: str, b: str) -> str:
         if "0" in (a, b):
             return "0"
         return self.text.let(f"mul i64 {a}, {b}")
 
-    def _over(self, a: str, b: str) -> str:
-        """a / b rounded up."""
-        more = self.text.let(f"add i64 {a}, {self.text.let(f'sub i64 {b}, 1')}")
-        return self.text.let(f"udiv i64 {more}, {b}")
-
     def _rounded(self, a: str, by: int) -> str:
         """a rounded up to a multiple."""
-        return self.text.let(f"mul i64 {self._over(a, str(by))}, {by}")
+        return self.text.let(f"mul i64 {over(self.text, a, str(by))}, {by}")
 
     def _plus(self, a: str, b: str) -> str:
         return b if a == "0" else self.text.let(f"add nsw i64 {a}, {b}")

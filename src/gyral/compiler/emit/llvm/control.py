@@ -270,15 +270,16 @@ def _copy(ctx: Context, source: Value, target: Value) -> None:
 
 
 def _side_by_side(ctx: Context, op: Operation) -> bool:
-    """Whether the lanes start one after another and step up together, all to the same end."""
-    if not (single(ctx, op.step) and single(ctx, op.upper) and _is_positive(op.step)):
+    """Whether the lanes start one after another, step up together, and end at one place."""
+    if op.lower.type is not index or not single(ctx, op.step) or not _is_positive(op.step):
         return False
-    in_rows = ctx.rows > 1 and bool(ctx.bits(op.lower) & ROW)
-    if op.lower.type is not index or (in_rows and not isinstance(op.lower.owner, SpanOp)):
+    keys = ctx.keys(ctx.bits(op.lower))
+    rows_apart = ctx.rows > 1 and ctx.bits(op.lower) & ROW and not isinstance(op.lower.owner, SpanOp)
+    if rows_apart or not single(ctx, op.upper):
         return False
-    parts = [ctx.part(op.lower, key) for key in ctx.keys(ctx.bits(op.lower))]
+    starts = [ctx.part(op.lower, key) for key in keys]
     per_lane = all(ctx.bits(a) & LANE or not r.uses for a, r in zip(op.body.args[1:], op.results, strict=True))
-    return per_lane and all(isinstance(p, Affine) and p.stride == 1 for p in parts)
+    return per_lane and all(isinstance(p, Affine) and p.stride == 1 for p in starts)
 
 
 def _is_positive(step: Value) -> bool:
@@ -289,12 +290,14 @@ def _is_positive(step: Value) -> bool:
 
 
 def _for_lanes(ctx: Context, op: Operation) -> None:
-    """Lanes side by side that step together: whole vectors while they last, then a masked rest."""
+    """Lanes side by side that step together: whole vectors while the last gang has one, then a masked rest."""
     text = ctx.text
-    step, upper = ctx.scalar(op.step, (0, 0)), ctx.scalar(op.upper, (0, 0))
     keys = ctx.keys(ctx.bits(op.lower))
+    step = ctx.scalar(op.step, keys[0])
     bases = {key: ctx.part(op.lower, key).base for key in keys}
-    last = max(keys)
+    upper = ctx.scalar(op.upper, keys[0])
+    apart = {key: text.let(f"sub nsw i64 {bases[key]}, {bases[keys[0]]}") for key in keys[1:]}
+    start = bases[keys[0]]
     carried_values: Sequence[Value] = op.initial
     for whole in (True, False):
         head, body, done = (text.fresh_label(hint) for hint in ("lanes", "body", "done"))
@@ -302,39 +305,38 @@ def _for_lanes(ctx: Context, op: Operation) -> None:
         entry = text.label
         text.jump(head)
         text.begin(head)
-        counters = {key: text.phi("i64") for key in keys}
-        for key, phi in counters.items():
-            phi.add(bases[key], entry)
+        counter = text.phi("i64")
+        counter.add(start, entry)
         carried.begin(entry)
-        reach = counters[last].name if whole else counters[min(keys)].name
-        if whole:
-            reach = text.let(f"add nsw i64 {reach}, {ctx.width - 1}")
+        at = {keys[0]: counter.name}
+        at.update({key: text.let(f"add nsw i64 {counter.name}, {gap}") for key, gap in apart.items()})
+        decisive = keys[-1] if whole else keys[0]
+        reach = text.let(f"add nsw i64 {at[decisive]}, {ctx.width - 1}") if whole else at[decisive]
         text.branch(text.let(f"icmp slt i64 {reach}, {upper}"), body, done)
         text.begin(body)
-        for key, phi in counters.items():
-            ctx.set(op.body.args[0], key, Affine(phi.name, 1))
-        with ctx.under(ctx.mask if whole else _below(ctx, op.body.args[0], upper)):
+        for key, name in at.items():
+            ctx.set(op.body.args[0], key, Affine(name, 1))
+        with ctx.under(ctx.mask if whole else _below(ctx, op.body.args[0], op.upper)):
             emit_block(ctx, op.body)
             if not whole:
                 _blend(ctx, op, carried)
-        names = {key: text.let(f"add nsw i64 {phi.name}, {step}") for key, phi in counters.items()}
+        following = text.let(f"add nsw i64 {counter.name}, {step}")
         carried.close(op.body.terminator.operands if whole else carried.args)
-        for key, phi in counters.items():
-            phi.add(names[key], text.label)
+        counter.add(following, text.label)
         text.jump(head)
         text.begin(done)
-        bases = {key: phi.name for key, phi in counters.items()}
+        start = counter.name
         _restore(ctx, carried)
         carried_values = carried.args
     for arg, result in zip(op.body.args[1:], op.results, strict=True):
         _copy(ctx, arg, result)
 
 
-def _below(ctx: Context, counter: Value, upper: str) -> dict[Chain, str]:
+def _below(ctx: Context, counter: Value, upper: Value) -> dict[Chain, str]:
     form = ctx.form(index, True)
     masks = {}
     for chain in ctx.chains:
-        limit = ctx.spread(upper, form, index)
+        limit = ctx.vector(upper, chain)
         masks[chain] = ctx.both(chain, compare(ctx, "lt", form, ctx.vector(counter, chain), limit))
     return masks
 

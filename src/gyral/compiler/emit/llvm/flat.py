@@ -53,19 +53,14 @@ class Tile:
         return self.sizes[self._right(axis)]
 
     def span(self, count: str, scope: str, chain: Chain) -> tuple[Part, str, str]:
-        """A run of neighbours for each tile; in a tile of the rest its first gang takes the whole run."""
+        """A run of neighbours for each tile, its gangs side by side; of a tile of the rest the first takes all."""
         text, tile = self.text, self.cols * self.width
-        share = text.let(f"udiv i64 {text.let(f'add i64 {count}, ' + text.let(f'sub i64 {self.items}, 1'))}, {self.items}")
-        whole = text.let(f"udiv i64 {text.let(f'add i64 {share}, {tile - 1}')}, {tile}")
-        run = text.let(f"mul i64 {whole}, {tile}")
+        run = text.let(f"mul i64 {over(text, over(text, count, self.items), str(tile))}, {tile}")
         start = text.let(f"mul i64 {self.item}, {run}")
-        end = text.let(f"add i64 {start}, {run}")
-        end = text.call("i64", "llvm.smin.i64", f"i64 {end}", f"i64 {count}")
+        end = smallest(text, text.let(f"add i64 {start}, {run}"), count)
         if self.present:
-            end = text.let(f"select i1 {self.first}, i64 {end}, i64 {start}")
-            return Affine(start, 1), end, self.present
-        step = chain[1] * self.width
-        return Affine(text.let(f"add nsw i64 {start}, {step}") if step else start, 1), end, str(tile)
+            return Affine(start, 1), text.let(f"select i1 {self.first}, i64 {end}, i64 {start}"), self.present
+        return Affine(text.let(f"add i64 {start}, {chain[1] * self.width}"), 1), end, str(tile)
 
     def local_id(self, axis: int, chain: Chain) -> Part:
         """A kernel that asks for this has a block."""
@@ -82,8 +77,8 @@ def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value
     """Write the walk over the items `%begin` to `%end` of a launch of `%s0` x `%s1` x `%s2` threads."""
     width, tile = plan.width, cols * plan.width
     rank = plan.function.attributes.get("rank", 1)
-    grid_x = _over(text, "%s2", tile)
-    grid_y = _over(text, "%s1", rows)
+    grid_x = over(text, "%s2", str(tile))
+    grid_y = over(text, "%s1", str(rows))
     whole_x = text.let(f"udiv i64 %s2, {tile}")
     items = text.let(f"mul i64 {text.let(f'mul i64 {grid_x}, {grid_y}')}, %s0")
     head, run, done = "strip", "run", "finish"
@@ -99,10 +94,10 @@ def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value
     plane = text.let(f"udiv i64 {line}, {grid_y}")
     y = text.let(f"sub i64 {line}, {text.let(f'mul i64 {plane}, {grid_y}')}")
     left = text.let(f"sub i64 %end, {at.name}")
-    take = _min(text, text.let(f"sub i64 {grid_x}, {x}"), left)
+    take = smallest(text, text.let(f"sub i64 {grid_x}, {x}"), left)
     stop = text.let(f"add i64 {x}, {take}")
     row = text.let(f"mul i64 {y}, {rows}") if rows > 1 else y
-    whole = _min(text, stop, whole_x)
+    whole = smallest(text, stop, whole_x)
     if rows > 1:
         fits = text.let(f"icmp sle i64 {text.let(f'add i64 {row}, {rows}')}, %s1")
         whole = text.let(f"select i1 {fits}, i64 {whole}, i64 {x}")
@@ -133,7 +128,7 @@ def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value
             text.branch(exists, some, none)
             text.begin(some)
             where = tile_at(
-                column, item, present=_min(text, remaining, str(width)), first=text.let(f"icmp eq i64 {c}, 0")
+                column, item, present=smallest(text, remaining, str(width)), first=text.let(f"icmp eq i64 {c}, 0")
             )
             where.origin = (plane, here, column)
             ctx = Context(plan, text, where=where, values=dict(given), memories=dict(memories))
@@ -181,10 +176,14 @@ def counted(text: Text, start: str, stop: str, body) -> None:
     text.begin(done)
 
 
-def _over(text: Text, size: str, by: int) -> str:
+def over(text: Text, size: str, by: str) -> str:
     """size / by, rounded up."""
-    return size if by == 1 else text.let(f"udiv i64 {text.let(f'add i64 {size}, {by - 1}')}, {by}")
+    if by == "1":
+        return size
+    less = str(int(by) - 1) if by.isdigit() else text.let(f"sub i64 {by}, 1")
+    return text.let(f"udiv i64 {text.let(f'add i64 {size}, {less}')}, {by}")
 
 
-def _min(text: Text, a: str, b: str) -> str:
+def smallest(text: Text, a: str, b: str) -> str:
+    """The smaller of two."""
     return text.call("i64", "llvm.smin.i64", f"i64 {a}", f"i64 {b}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from gyral.compiler.emit.llvm.context import Chain, Context
-from gyral.compiler.emit.llvm.form import ROW, Part, Scalar
+from gyral.compiler.emit.llvm.form import Part, Scalar
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.ops.grid import SpanOp
 from gyral.core.dtypes import index
@@ -61,8 +61,8 @@ def emit_span(ctx: Context, op: SpanOp) -> None:
     for key in ctx.keys(ctx.bits(op.lower)):
         lower, upper, step = ctx.where.span(ctx.scalar(op.count, key), op.scope, key)
         ctx.set(op.lower, key, lower)
-        for value, name in ((op.upper, upper), (op.step, step)):
-            ctx.set(value, (key[0] if ctx.bits(value) & ROW else 0, 0), Scalar(name))
+        ctx.set(op.upper, key, Scalar(upper))
+        ctx.set(op.step, key, Scalar(step))
 
 
 def emit_clock(ctx: Context, op: Operation) -> None:

@@ -5,7 +5,7 @@ One gang waits on its own latencies; several independent ones fill them, and nei
 - a loop that loads some values per row and others per lane (a matrix product) reuses both in a block of rows
   and vectors;
 - a loop over shared data with sums per lane takes two or more gangs;
-- straight code takes enough bytes per tile to feed the memory pipes.
+- straight code takes four, whether it waits on memory or on its own arithmetic, unless it is very long.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from gyral.compiler.ir.ops.grid import SpanOp
 from gyral.compiler.ir.ops.memory import LoadOp
 from gyral.core.dtypes import DType, index
 
-HEAVY = 48
+LARGE = 320
+TEMPORARIES = 5
+"""Registers of a turn's intermediate values."""
 
 
 def choose(function: Op, rank: int, registers: int, variance: dict[Value, int]) -> tuple[int, int]:
@@ -29,16 +31,21 @@ def choose(function: Op, rank: int, registers: int, variance: dict[Value, int]) 
     spans = any(isinstance(op, SpanOp) for op in function.walk())
     size = sum(1 for op in function.walk() if not isinstance(op, ConstOp))
     if not loops:
-        return 1, 4 if size <= 10 else 2 if size <= HEAVY else 1
+        return 1, 4 if size <= LARGE else 1
     carried = max(_carried(op, variance) for op in loops)
     busiest = max(_pressure(op, variance) for op in loops)
     if rank >= 2 and not spans and any(_reuses(op, variance) for op in loops):
         return _block(max(1, carried), registers)
-    if spans:
-        return 1, _fit(registers, max(2, busiest), 4)
-    if size > 6 * HEAVY:
+    if spans or any(_diverges(op, variance) for op in loops):
+        return 1, _fit(registers, busiest - TEMPORARIES + 3, 4)
+    if size > LARGE:
         return 1, 1
     return 1, _fit(registers, busiest, 4)
+
+
+def _diverges(op: Op, variance: dict[Value, int]) -> bool:
+    """Whether lanes leave a loop at different turns."""
+    return isinstance(op, WhileOp) and bool(variance.get(op.test.terminator.operands[0], 0) & LANE)
 
 
 def _is_innermost(op: Op) -> bool:
@@ -83,7 +90,7 @@ def _pressure(op: Op, variance: dict[Value, int]) -> int:
         for value in inner.operands
         if value not in inside and isinstance(value.type, DType)
     }
-    return _registers(op.results, variance) + _registers(outside, variance) + 3
+    return _registers(op.results, variance) + _registers(outside, variance) + TEMPORARIES
 
 
 def _fit(registers: int, per_gang: int, most: int) -> int:
