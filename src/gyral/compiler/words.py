@@ -101,8 +101,12 @@ subgroup_all = _word("subgroup_all", "x", "Whether every lane's value is true.")
 subgroup_ballot = _word("subgroup_ballot", "x", "Bit l is set where lane l's value is true, as u64.")
 subgroup_broadcast = _word("subgroup_broadcast", "x lane", "The value of one lane.", lane=0)
 subgroup_shuffle = _word("subgroup_shuffle", "x lane", "The value of the lane that each thread names.")
-subgroup_shuffle_up = _word("subgroup_shuffle_up", "x delta", "The value of the lane `delta` before.", delta=1)
-subgroup_shuffle_down = _word("subgroup_shuffle_down", "x delta", "The value of the lane `delta` after.", delta=1)
+subgroup_shuffle_up = _word(
+    "subgroup_shuffle_up", "x delta", "The value of the lane `delta` before.", delta=1
+)
+subgroup_shuffle_down = _word(
+    "subgroup_shuffle_down", "x delta", "The value of the lane `delta` after.", delta=1
+)
 subgroup_shuffle_xor = _word("subgroup_shuffle_xor", "x mask", "The value of lane `own ^ mask`.")
 subgroup_exclusive_sum = _word("subgroup_exclusive_sum", "x", "The sum over the lanes before this one.")
 
@@ -114,7 +118,9 @@ block_all = _word("block_all", "x", "Whether every thread's value is true; count
 block_broadcast = _word(
     "block_broadcast", "x thread", "The value of one thread of the block; counts as a barrier.", thread=0
 )
-block_exclusive_sum = _word("block_exclusive_sum", "x", "The sum over the threads before; counts as a barrier.")
+block_exclusive_sum = _word(
+    "block_exclusive_sum", "x", "The sum over the threads before; counts as a barrier."
+)
 
 dot = _word("dot", "a b", "Inner product of two vectors.")
 cross = _word("cross", "a b", "Cross product of two vectors of 3.")
@@ -132,7 +138,13 @@ sin, cos, tan = _maths("sin"), _maths("cos"), _maths("tan")
 asin, acos, atan, atan2 = _maths("asin"), _maths("acos"), _maths("atan"), _maths("atan2")
 sinh, cosh, tanh = _maths("sinh"), _maths("cosh"), _maths("tanh")
 asinh, acosh, atanh = _maths("asinh"), _maths("acosh"), _maths("atanh")
-sqrt, rsqrt, cbrt, pow, hypot = _maths("sqrt"), _maths("rsqrt"), _maths("cbrt"), _maths("pow"), _maths("hypot")
+sqrt, rsqrt, cbrt, pow, hypot = (
+    _maths("sqrt"),
+    _maths("rsqrt"),
+    _maths("cbrt"),
+    _maths("pow"),
+    _maths("hypot"),
+)
 erf, erfc, gamma, lgamma = _maths("erf"), _maths("erfc"), _maths("gamma"), _maths("lgamma")
 fmod, remainder = _maths("fmod"), _maths("remainder")
 floor, ceil, trunc, rint = _maths("floor"), _maths("ceil"), _maths("trunc"), _maths("rint")

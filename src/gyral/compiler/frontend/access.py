@@ -8,7 +8,7 @@ from math import prod
 from types import ModuleType
 
 from gyral.compiler.frontend import codes
-from gyral.compiler.frontend.convert import adopt, as_index, number, stored
+from gyral.compiler.frontend.convert import adopt, as_index, number, store_value, stored
 from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.resolve import attribute, subscript
 from gyral.compiler.frontend.values import (
@@ -55,7 +55,7 @@ def part_of(f: Frame, owner: Datum | Place, node: ast.Subscript | ast.Attribute)
         if isinstance(owner, Memory):
             return element(f, owner, node)
         if isinstance(owner, Place) and isinstance(owner.type, Vec):
-            return _component_place(f, owner, node)
+            return _component_place(f, owner, owner.type, node)
         return _item(f, load(f, owner, node) if isinstance(owner, Place) else owner, node)
     if isinstance(owner, Place):
         part = _part_of_place(f, owner, node)
@@ -84,7 +84,9 @@ def indices_of(f: Frame, memory: Memory, keys: list[ast.expr], node: ast.AST) ->
     return checked_indices(f, memory, data, node)
 
 
-def checked_indices(f: Frame, memory: Memory, data: list[tuple[Datum, ast.AST]], node: ast.AST) -> tuple[Value, ...]:
+def checked_indices(
+    f: Frame, memory: Memory, data: list[tuple[Datum, ast.AST]], node: ast.AST
+) -> tuple[Value, ...]:
     """Data as the index values of an access."""
     rank = memory.type.rank
     if len(data) != rank:
@@ -112,16 +114,13 @@ def _part_of_place(f: Frame, owner: Place, node: ast.Attribute) -> Place | None:
     return None
 
 
-def _component_place(f: Frame, owner: Place, node: ast.Subscript) -> Datum | Place:
+def _component_place(f: Frame, owner: Place, t: Vec, node: ast.Subscript) -> Datum | Place:
     """`a[i][k]` where elements are vectors."""
-    assert isinstance(owner.type, Vec)
     key = f.value(node.slice)
     if isinstance(key, Const):
-        k = _position(f, key, owner.type.size, owner.type, node.slice)
-        return Place(owner.memory, owner.indices, owner.type.elem, owner.leaf + k)
-    vector = load(f, owner, node)
-    assert isinstance(vector, Vector)
-    return _run_time_component(f, vector, key, node)
+        k = _position(f, key, t.size, t, node.slice)
+        return Place(owner.memory, owner.indices, t.elem, owner.leaf + k)
+    return _component_of(f, load(f, owner, node), key, node)
 
 
 def load(f: Frame, place: Place, node: ast.AST) -> Datum:
@@ -176,7 +175,11 @@ def _attribute(f: Frame, owner: Datum, node: ast.Attribute) -> Datum:
     if isinstance(owner, Memory):
         return _array_attribute(f, owner, node)
     f.refuse(
-        codes.UNKNOWN_ATTRIBUTE, node, what=describe(owner), name=name, advice="numbers and tuples have no attributes"
+        codes.UNKNOWN_ATTRIBUTE,
+        node,
+        what=describe(owner),
+        name=name,
+        advice="numbers and tuples have no attributes",
     )
 
 
@@ -186,7 +189,9 @@ def _swizzle(f: Frame, owner: Vector, node: ast.Attribute) -> Datum:
         advice = f"its components are {', '.join(letters)}"
         f.refuse(codes.UNKNOWN_ATTRIBUTE, node, what=owner.type, name=node.attr, advice=advice)
     if any(letter not in letters for letter in node.attr):
-        f.refuse(codes.COMPONENT, node, what=owner.type, which=node.attr, advice=f"one of {', '.join(letters)}")
+        f.refuse(
+            codes.COMPONENT, node, what=owner.type, which=node.attr, advice=f"one of {', '.join(letters)}"
+        )
     items = tuple(owner.items[letters.index(letter)] for letter in node.attr)
     return items[0] if len(items) == 1 else Vector(Vec(owner.type.elem, len(items)), items)
 
@@ -238,6 +243,12 @@ def _item(f: Frame, owner: Datum, node: ast.Subscript) -> Datum:
     f.refuse(codes.NOT_INDEXABLE, node, what=describe(owner))
 
 
+def _component_of(f: Frame, owner: Datum, key: Datum, node: ast.Subscript) -> Datum:
+    if isinstance(owner, Vector):
+        return _run_time_component(f, owner, key, node)
+    f.refuse(codes.NOT_INDEXABLE, node, what=describe(owner))
+
+
 def _position(f: Frame, key: Const, size: int, owner: object, node: ast.AST) -> int:
     """A constant position; negative ones count from the end, as in Python's tuples."""
     k = key.value
@@ -278,7 +289,11 @@ def with_part(f: Frame, owner: Datum, target: ast.Attribute | ast.Subscript, dat
                 k = names.index(target.attr)
                 item = stored(f, datum, owner.type.fields[k][1], target)
                 return Record(owner.type, (*owner.items[:k], item, *owner.items[k + 1 :]))
-        if isinstance(owner, Vector) and len(target.attr) == 1 and target.attr in COMPONENTS[: owner.type.size]:
+        if (
+            isinstance(owner, Vector)
+            and len(target.attr) == 1
+            and target.attr in COMPONENTS[: owner.type.size]
+        ):
             return _with_component(f, owner, COMPONENTS.index(target.attr), datum, target)
         if isinstance(owner, Host) and isinstance(owner.obj, ModuleType):
             f.refuse(codes.NOT_ASSIGNABLE, target, what=f"{owner.obj.__name__}.{target.attr}")
@@ -290,9 +305,8 @@ def with_part(f: Frame, owner: Datum, target: ast.Attribute | ast.Subscript, dat
             k = _position(f, key, owner.type.size, owner.type, target.slice)
             return _with_component(f, owner, k, datum, target)
         at = _run_time_key(f, key, target)
-        new = stored(f, datum, owner.type.elem, target)
-        assert isinstance(new, Scalar)
-        items = [f.emit(SelectOp, _is(f, at, k), new.value, i.value) for k, i in enumerate(owner.items)]
+        new = store_value(f, number(f, datum, target), owner.type.elem, target)
+        items = [f.emit(SelectOp, _is(f, at, k), new, i.value) for k, i in enumerate(owner.items)]
         return Vector(owner.type, tuple(Scalar(v) for v in items))
     if isinstance(owner, Tuple):
         f.refuse(codes.NOT_ASSIGNABLE, target, what=f"an item of {describe(owner)}")
@@ -300,6 +314,5 @@ def with_part(f: Frame, owner: Datum, target: ast.Attribute | ast.Subscript, dat
 
 
 def _with_component(f: Frame, owner: Vector, k: int, datum: Datum, node: ast.AST) -> Vector:
-    item = stored(f, datum, owner.type.elem, node)
-    assert isinstance(item, Scalar)
+    item = Scalar(store_value(f, number(f, datum, node), owner.type.elem, node))
     return Vector(owner.type, (*owner.items[:k], item, *owner.items[k + 1 :]))

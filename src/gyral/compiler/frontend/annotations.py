@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from gyral.compiler.frontend import codes
 from gyral.compiler.frontend.source import source_of
@@ -86,15 +86,16 @@ def signature_of(fn: Callable[..., Any]) -> tuple[ParameterSpec, ...]:
     )
 
 
-def as_annotation(found: object) -> Annotation | ValueError:
-    """A host object as a parameter's or a local's type; ValueError (returned) when it is none."""
-    if found is None or found is Array:
-        return found
-    if isinstance(found, (ArrayType, DType, Vec, StructType, StaticType, GenericInput)):
-        return found
-    if isinstance(found, type) and found in PARAMETER_OF_BUILTIN:
-        return PARAMETER_OF_BUILTIN[found]
-    return ValueError(repr(found))
+def is_annotation(found: object) -> bool:
+    """Whether a host object says a type of the language; None says nothing, which is allowed."""
+    if found is None or found is Array or (isinstance(found, type) and found in PARAMETER_OF_BUILTIN):
+        return True
+    return isinstance(found, (ArrayType, DType, Vec, StructType, StaticType, GenericInput))
+
+
+def as_annotation(found: Any) -> Annotation:
+    """A host object that is an annotation as a type; `bool int float` mean `bool_ i32 f32`."""
+    return PARAMETER_OF_BUILTIN.get(found, found) if isinstance(found, type) else found
 
 
 def evaluate_annotation(fn: Callable[..., Any], text: str) -> object:
@@ -113,15 +114,14 @@ def _resolve(fn: Callable[..., Any], name: str, annotation: object) -> Annotatio
     if isinstance(annotation, str):
         try:
             annotation = evaluate_annotation(fn, annotation)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the user's expression may raise anything
             _refuse(fn, name, f"{annotation!r} ({type(error).__name__}: {error})")
-    resolved = as_annotation(annotation)
-    if isinstance(resolved, ValueError):
-        _refuse(fn, name, str(resolved))
-    return resolved
+    if not is_annotation(annotation):
+        _refuse(fn, name, repr(annotation))
+    return as_annotation(annotation)
 
 
-def _refuse(fn: Callable[..., Any], name: str, what: str) -> None:
+def _refuse(fn: Callable[..., Any], name: str, what: str) -> NoReturn:
     source = source_of(fn)
     args = source.tree.args
     node = next((a for a in (*args.posonlyargs, *args.args, *args.kwonlyargs) if a.arg == name), source.tree)

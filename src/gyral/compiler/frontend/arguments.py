@@ -32,13 +32,20 @@ def named(f: Frame, node: ast.Call) -> dict[str, Datum]:
     found: dict[str, Datum] = {}
     for keyword in node.keywords:
         if keyword.arg is None:
-            f.refuse(codes.UNSUPPORTED_EXPRESSION, keyword.value, what="`**` here", advice="write the keywords")
+            f.refuse(
+                codes.UNSUPPORTED_EXPRESSION, keyword.value, what="`**` here", advice="write the keywords"
+            )
         found[keyword.arg] = f.value(keyword.value)
     return found
 
 
 def matched(
-    f: Frame, node: ast.Call, name: str, usage: str, parameters: Sequence[tuple[str, Any]], keyword_only: int = 0
+    f: Frame,
+    node: ast.Call,
+    name: str,
+    usage: str,
+    parameters: Sequence[tuple[str, Any]],
+    keyword_only: int = 0,
 ) -> list[Datum]:
     """One datum per parameter: given by position, by keyword, or from its default."""
     args, kwargs = positional(f, node), named(f, node)
@@ -74,7 +81,9 @@ def _default(f: Frame, value: Any, name: str, node: ast.Call) -> Datum:
 def option(f: Frame, datum: Datum, choices: Sequence[str], word: str, name: str, node: ast.Call) -> str:
     """An option of a word: one of a few strings."""
     given = datum.text if isinstance(datum, Text) else None
-    if given not in choices:
+    if given is None or given not in choices:
         shown = given if given is not None else "another kind of value"
-        f.refuse(codes.OPTION_VALUE, node, word=word, name=name, choices=", ".join(map(repr, choices)), given=shown)
+        f.refuse(
+            codes.OPTION_VALUE, node, word=word, name=name, choices=", ".join(map(repr, choices)), given=shown
+        )
     return given

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gyral.compiler.frontend import codes
-from gyral.compiler.frontend.convert import adopt, common, default_type, number, weakness
+from gyral.compiler.frontend.convert import adopt, common, number, weakness
 from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.powers import power
 from gyral.compiler.frontend.promote import is_wide
@@ -114,7 +114,9 @@ def fold(f: Frame, op: ast.operator, a: Any, b: Any, node: ast.AST) -> Const:
     """Python's own arithmetic on literals."""
     kind = type(op)
     if kind not in FOLDS:
-        f.refuse(codes.OPERAND, node, op=SPELLED[kind], what="numbers", advice="write the loop, or use gy.dot")
+        f.refuse(
+            codes.OPERAND, node, op=SPELLED[kind], what="numbers", advice="write the loop, or use gy.dot"
+        )
     large = kind is ast.LShift and b > MAX_LITERAL_BITS
     if kind is ast.Pow and isinstance(a, int) and isinstance(b, int):
         large = a.bit_length() * abs(b) > MAX_LITERAL_BITS
@@ -125,7 +127,13 @@ def fold(f: Frame, op: ast.operator, a: Any, b: Any, node: ast.AST) -> Const:
     except ZeroDivisionError:
         f.refuse(codes.DIVISION, node)
     except (TypeError, ValueError) as error:
-        f.refuse(codes.OPERAND, node, op=SPELLED[kind], what=f"{a!r} and {b!r} ({error})", advice="check the operands")
+        f.refuse(
+            codes.OPERAND,
+            node,
+            op=SPELLED[kind],
+            what=f"{a!r} and {b!r} ({error})",
+            advice="check the operands",
+        )
     except OverflowError:
         found = float("inf")
     if isinstance(found, complex):
@@ -167,7 +175,13 @@ def _divide(f: Frame, a: Number, b: Number, node: ast.AST) -> Scalar:
 def _bitwise(f: Frame, op: ast.operator, a: Number, b: Number, node: ast.AST) -> Scalar:
     dtype, weak = common(f, node, a, b)
     if dtype.is_float:
-        f.refuse(codes.OPERAND, node, op=SPELLED[type(op)], what="floats", advice="convert to an integer type first")
+        f.refuse(
+            codes.OPERAND,
+            node,
+            op=SPELLED[type(op)],
+            what="floats",
+            advice="convert to an integer type first",
+        )
     f.at(node)
     values = [_whole(f, g, dtype, node) if dtype is not bool_ else adopt(f, g, dtype, node) for g in (a, b)]
     return Scalar(f.emit(BITWISE[type(op)], *values), _weak(weak, a, b))
@@ -177,11 +191,11 @@ def _shift(f: Frame, op: ast.operator, a: Number, b: Number, node: ast.AST) -> S
     """The left type stays; the count is masked to its width."""
     for side in (a, b):
         if (isinstance(side, Const) and isinstance(side.value, float)) or weak_dtype(side).is_float:
-            f.refuse(codes.OPERAND, node, op=SPELLED[type(op)], what="floats", advice="convert to an integer type")
+            f.refuse(
+                codes.OPERAND, node, op=SPELLED[type(op)], what="floats", advice="convert to an integer type"
+            )
     weak = is_weak(a) and is_weak(b)
     dtype = weak_dtype(b) if is_weak(a) and not weak else weak_dtype(a)
-    if isinstance(a, Const) and is_weak(a) and dtype.bits < default_type(a.value).bits:
-        dtype = default_type(a.value)
     if isinstance(a, Scalar) and weak:
         dtype = a.dtype
     if dtype is bool_:

@@ -29,7 +29,9 @@ def call(f: Frame, node: ast.Call) -> Datum:
     """A call of a type, a word, a builtin, a function of math, or a `@gy.func`."""
     callee = f.value(node.func)
     if not isinstance(callee, Host):
-        f.refuse(codes.UNSUPPORTED_CALL, node, what=describe(callee), advice="call words, types and `@gy.func`")
+        f.refuse(
+            codes.UNSUPPORTED_CALL, node, what=describe(callee), advice="call words, types and `@gy.func`"
+        )
     obj = callee.obj
     if isinstance(obj, Word):
         return _word(f, obj, node)
@@ -77,7 +79,7 @@ def _math(f: Frame, name: str, node: ast.Call) -> Datum:
         return binary(f, ast.Sub(), up, size, node)
     if name == "log" and len(node.args) == 2:
         parts = [maths.intrinsic(f, "log", [arg], node) for arg in positional(f, node)]
-        return binary(f, ast.Div(), *parts, node)
+        return binary(f, ast.Div(), parts[0], parts[1], node)
     if name == "hypot" and len(node.args) > 2:
         args = positional(f, node)
         found = args[0]
@@ -86,14 +88,18 @@ def _math(f: Frame, name: str, node: ast.Call) -> Datum:
         return found
     if name in INTRINSICS:
         word = WORDS[name]
-        args = matched(f, node, f"math.{name}", f"`math.{name}({', '.join(INTRINSICS[name].names)})`", word.parameters)
+        args = matched(
+            f, node, f"math.{name}", f"`math.{name}({', '.join(INTRINSICS[name].names)})`", word.parameters
+        )
         f.at(node)
         return maths.intrinsic(f, name, args, node)
     advice = "use the functions of math on floats, or write it with arithmetic"
     f.refuse(codes.UNSUPPORTED_CALL, node, what=f"math.{name}", advice=advice)
 
 
-def _one(fn: Callable[[Frame, Sequence[Datum], ast.AST], Datum], name: str) -> Callable[[Frame, ast.Call], Datum]:
+def _one(
+    fn: Callable[[Frame, Sequence[Datum], ast.AST], Datum], name: str
+) -> Callable[[Frame, ast.Call], Datum]:
     def handler(f: Frame, node: ast.Call) -> Datum:
         args = matched(f, node, name, f"`{name}(x)`", [("x", REQUIRED)])
         f.at(node)
@@ -141,7 +147,7 @@ def _print(f: Frame, node: ast.Call) -> Datum:
     for keyword in node.keywords:
         given = f.value(keyword.value)
         if keyword.arg not in options or not isinstance(given, Text):
-            usage = "`print(…, sep=\" \", end=\"\\n\")` with strings"
+            usage = '`print(…, sep=" ", end="\\n")` with strings'
             what = f"does not take this {keyword.arg}="
             f.refuse(codes.ARGUMENTS, keyword.value, name="print", what=what, usage=usage)
         options[keyword.arg] = given.text

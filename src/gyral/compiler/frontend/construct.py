@@ -27,7 +27,12 @@ def construct(f: Frame, t: DType | Vec | StructType, node: ast.Call) -> Datum:
         f.refuse(codes.ARGUMENTS, node, name=f"gy.{t}", what=what, usage=f"`gy.{t}(x)`")
     f.at(node)
     given = number(f, args[0], node)
-    if isinstance(given, Const) and isinstance(given.value, float) and t.is_integer and given.value != given.value:
+    if (
+        isinstance(given, Const)
+        and isinstance(given.value, float)
+        and t.is_integer
+        and given.value != given.value
+    ):
         return Scalar(f.const(t, 0))
     return convert(f, given, t)
 
@@ -41,7 +46,9 @@ def _vector(f: Frame, t: Vec, args: list[Datum], node: ast.Call) -> Datum:
         parts *= t.size
     if len(parts) != t.size:
         what = f"takes {t.size} components, not {len(parts)}"
-        f.refuse(codes.ARGUMENTS, node, name=f"gy.{t}", what=what, usage=f"`gy.{t}({', '.join('xyzw'[: t.size])})`")
+        f.refuse(
+            codes.ARGUMENTS, node, name=f"gy.{t}", what=what, usage=f"`gy.{t}({', '.join('xyzw'[: t.size])})`"
+        )
     f.at(node)
     return Vector(t, tuple(convert(f, number(f, part, node), t.elem) for part in parts))
 

@@ -53,7 +53,9 @@ def refusals(source: Source, is_kernel: bool) -> list[Diagnostic]:
     if count > MAX_STATEMENTS:
         tree = source.tree
         found.append(
-            source.diagnostic(codes.TOO_LARGE, tree, name=source.name, limit=MAX_STATEMENTS, what="statements")
+            source.diagnostic(
+                codes.TOO_LARGE, tree, name=source.name, limit=MAX_STATEMENTS, what="statements"
+            )
         )
     return found
 

@@ -162,7 +162,9 @@ def stored(f: Frame, datum: Datum, target: ElementType, node: ast.AST) -> Datum:
     """A datum as a store into `target` converts it; refused where that must be written."""
     if isinstance(target, Vec):
         if isinstance(datum, Vector) and datum.type.size == target.size:
-            return Vector(target, tuple(Scalar(store_value(f, item, target.elem, node)) for item in datum.items))
+            return Vector(
+                target, tuple(Scalar(store_value(f, item, target.elem, node)) for item in datum.items)
+            )
         f.refuse(codes.MIXED_SHAPE, node, left=describe(datum), right=target)
     if isinstance(target, StructType):
         if isinstance(datum, Record) and datum.type == target:

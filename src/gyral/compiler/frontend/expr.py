@@ -22,7 +22,9 @@ def evaluate(f: Frame, node: ast.expr) -> Datum:
     if isinstance(node, ast.JoinedStr):
         f.refuse(codes.STRING, node)
     if visit is None:
-        what, advice = REFUSED.get(type(node), (f"`{type(node).__name__}`", "write it with the words of the language"))
+        what, advice = REFUSED.get(
+            type(node), (f"`{type(node).__name__}`", "write it with the words of the language")
+        )
         code = codes.HEAP_TYPE if type(node) in HEAP else codes.UNSUPPORTED_EXPRESSION
         if code is codes.HEAP_TYPE:
             f.refuse(code, node, what=what)

@@ -76,7 +76,9 @@ def add(f: Frame, parts: Parts, node: ast.expr) -> None:
 def _formatted(f: Frame, parts: Parts, piece: ast.FormattedValue) -> None:
     spec = ""
     if piece.format_spec is not None:
-        pieces = piece.format_spec.values if isinstance(piece.format_spec, ast.JoinedStr) else [piece.format_spec]
+        pieces = (
+            piece.format_spec.values if isinstance(piece.format_spec, ast.JoinedStr) else [piece.format_spec]
+        )
         for inner in pieces:
             if not isinstance(inner, ast.Constant):
                 f.refuse(codes.PRINT_FORMAT, piece, what="a format computed at run time")

@@ -97,7 +97,9 @@ class Frame:
         """What an expression stands for; emits the ops that compute it."""
         return self.evaluate(self, node)
 
-    def refuse(self, code: Code, node: ast.AST, note: tuple[str, ast.AST] | None = None, **fields: Any) -> NoReturn:
+    def refuse(
+        self, code: Code, node: ast.AST, note: tuple[str, ast.AST] | None = None, **fields: Any
+    ) -> NoReturn:
         """Give up on the statement with a finding at `node`."""
         raise Refused(self.finding(code, node, note, **fields))
 

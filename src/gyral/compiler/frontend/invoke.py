@@ -55,7 +55,9 @@ def invoke(f: Frame, fn: Callable[..., Any], node: ast.Call) -> Datum:
     f.at(node)
     types = [s.dtype for s in scalars(result)]
     op = f.builder.op(CallOp, *run_time(data), types=types, callee=symbol)
-    return rebuilt(result, iter(op.results)) if not isinstance(result, Nothing) else Nothing(f"{fn.__name__}()")
+    return (
+        rebuilt(result, iter(op.results)) if not isinstance(result, Nothing) else Nothing(f"{fn.__name__}()")
+    )
 
 
 def passed(f: Frame, spec: ParameterSpec, datum: Datum, node: ast.Call) -> Datum:
@@ -77,7 +79,11 @@ def passed(f: Frame, spec: ParameterSpec, datum: Datum, node: ast.Call) -> Datum
 
 
 def _array(
-    f: Frame, spec: ParameterSpec, wanted: ArrayType | GenericInput | type[Array], datum: Datum, node: ast.Call
+    f: Frame,
+    spec: ParameterSpec,
+    wanted: ArrayType | GenericInput | type[Array],
+    datum: Datum,
+    node: ast.Call,
 ) -> Datum:
     if not isinstance(datum, Memory):
         what = f"{spec.name!r} takes an array, not {describe(datum)}"

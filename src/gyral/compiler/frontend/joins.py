@@ -84,7 +84,7 @@ class Join:
     def settle(self) -> bool:
         """End a pass: conclude a type; whether it differs from what this pass worked with."""
         if self.parts is not None:
-            return any([part.settle() for part in self.parts])
+            return bool([part for part in self.parts if part.settle()])
         if self.fixed is not None or self.pinned is not None or not (self.typed or self.weak):
             return False
         found = self._resolve()
@@ -116,9 +116,11 @@ class Join:
         if self.pinned is not None or not self.typed:
             return None
         whole, _ = self._resolve()
-        for t, node in reversed(self.typed.items()):
+        for t, node in self.typed.items():
             if not self._takes(t, whole):
-                other, place = next(((o, n) for o, n in self.typed.items() if o is not t), (whole, None))
+                other, place = next(((o, n) for o, n in self.typed.items() if o is not t), (whole, node))
+                if getattr(place, "lineno", 0) > getattr(node, "lineno", 0):
+                    return other, place, t, node
                 return t, node, other, place
         if self.weak and whole is bool_:
             return bool_, self.typed[bool_], i32, None

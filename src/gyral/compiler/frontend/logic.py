@@ -122,23 +122,20 @@ def as_datum(test: Value | bool) -> Datum:
 
 def boolean(f: Frame, node: ast.BoolOp) -> Datum:
     """`a and b`, `a or b` as a value: bools stay bools, other numbers give an operand as in Python."""
-    left = f.value(node.values[0])
-    for at, part in enumerate(node.values[1:], 1):
-        number(f, left, node.values[at - 1])
-        test = truth(f, left, node.values[at - 1])
-        stays = isinstance(node.op, ast.Or)
-        if isinstance(test, bool):
-            if test is stays:
-                return left
-            left = f.value(part)
-            continue
-        rest = ast.copy_location(ast.BoolOp(node.op, node.values[at:]), part) if at + 1 < len(node.values) else part
-        if isinstance(left, Scalar) and left.dtype is bool_ and _all_bool(node.values[at:]):
-            return as_datum(_then(f, test, lambda: condition(f, rest), stop=stays))
-        kept = left
-        sides = (lambda: kept, lambda: f.value(rest)) if stays else (lambda: f.value(rest), lambda: kept)
-        return choose(f, test, *sides, node)
-    return left
+    first, rest = node.values[0], node.values[1:]
+    left = f.value(first)
+    test = truth(f, left, first)
+    stays = isinstance(node.op, ast.Or)
+    if test is stays or not rest:
+        return left
+    right = rest[0] if len(rest) == 1 else ast.copy_location(ast.BoolOp(node.op, rest), rest[0])
+    if isinstance(test, bool):
+        return f.value(right)
+    if isinstance(left, Scalar) and left.dtype is bool_ and _all_bool(rest):
+        return as_datum(_then(f, test, lambda: condition(f, right), stop=stays))
+    if stays:
+        return choose(f, test, lambda: left, lambda: f.value(right), node)
+    return choose(f, test, lambda: f.value(right), lambda: left, node)
 
 
 def _all_bool(nodes: Sequence[ast.expr]) -> bool:
@@ -237,7 +234,11 @@ def comparison(f: Frame, node: ast.Compare) -> Datum:
 
 def compare(f: Frame, op: ast.cmpop, left: Datum, right: Datum, node: ast.AST) -> Value | bool:
     """One comparison."""
-    if isinstance(left, Host) and isinstance(right, Host) and isinstance(op, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq)):
+    if (
+        isinstance(left, Host)
+        and isinstance(right, Host)
+        and isinstance(op, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq))
+    ):
         same = left.obj is right.obj or left.obj == right.obj
         return same if isinstance(op, (ast.Is, ast.Eq)) else not same
     if type(op) not in PREDICATES:
@@ -260,5 +261,3 @@ def conditional(f: Frame, node: ast.IfExp) -> Datum:
     """`a if test else b`."""
     test = condition(f, node.test)
     return choose(f, test, lambda: f.value(node.body), lambda: f.value(node.orelse), node)
-
-

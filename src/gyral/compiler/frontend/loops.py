@@ -18,7 +18,7 @@ from gyral.compiler.ir.graph import Block, Value
 from gyral.compiler.ir.ops.arith import AddOp, CmpOp, FloorDivOp, MaxOp, NegOp, SelectOp, SubOp
 from gyral.compiler.ir.ops.control import ForOp, TestOp, WhileOp, YieldOp
 from gyral.compiler.ir.ops.grid import SpanOp
-from gyral.compiler.words import block_range, grid_range
+from gyral.compiler.words import Word, block_range, grid_range
 from gyral.core.dtypes import DType, bool_, i64, index
 
 Body: TypeAlias = Callable[[Frame, Sequence[Node]], None]
@@ -175,7 +175,7 @@ def _count(f: Frame, node: ast.expr) -> Count | None:
     callee = f.value(node.func)
     obj = callee.obj if isinstance(callee, Host) else None
     args = [f.value(arg) for arg in node.args]
-    if obj is grid_range or obj is block_range:
+    if isinstance(obj, Word) and obj in (grid_range, block_range):
         if len(args) != 1 or node.keywords:
             f.refuse(codes.ARGUMENTS, node, name=obj.name, what="takes one argument", usage=obj.usage)
         total = as_index(f, args[0], node.args[0])
@@ -197,7 +197,13 @@ def _range(f: Frame, args: list[Datum], node: ast.Call) -> Count | None:
     for number_, arg in zip(given[-len(node.args) :], node.args, strict=False):
         bad = number_.value if isinstance(number_, Const) else number_.dtype
         if isinstance(bad, (bool, float)) or (isinstance(bad, DType) and not bad.is_integer):
-            f.refuse(codes.OPERAND, arg, op="range", what=describe(number_), advice="convert it, such as `gy.i32(…)`")
+            f.refuse(
+                codes.OPERAND,
+                arg,
+                op="range",
+                what=describe(number_),
+                advice="convert it, such as `gy.i32(…)`",
+            )
     dtype, weak = common(f, node, *given)
     if weak:
         wide = [default_type(g.value) for g in given if isinstance(g, Const)]
@@ -291,5 +297,3 @@ def _walk(f: Frame, count: Count) -> _Walk:
     down = f.emit(FloorDivOp, f.emit(SubOp, lower, upper), step)
     turns = f.emit(MaxOp, f.const(i64, 0), f.emit(NegOp, down))
     return _Walk([count.lower, f.const(i64, 0)], turns, count.step, False)
-
-

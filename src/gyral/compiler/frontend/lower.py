@@ -80,7 +80,13 @@ def lower_kernel(
     """
     module = Lowered()
     unit = Unit(
-        fn.__name__, module, check, fastmath, block or (), {} if frozen is None else frozen, specialise=specialise
+        fn.__name__,
+        module,
+        check,
+        fastmath,
+        block or (),
+        {} if frozen is None else frozen,
+        specialise=specialise,
     )
     source = source_of(fn)
     specs = signature_of(fn)
@@ -90,7 +96,9 @@ def lower_kernel(
     def parameters(body: Block, f: Frame | None) -> list[tuple[str, Datum]]:
         named = []
         for spec, argument in zip(specs, arguments, strict=True):
-            readonly = isinstance(spec.annotation, GenericInput) or getattr(spec.annotation, "readonly", False)
+            readonly = isinstance(spec.annotation, GenericInput) or getattr(
+                spec.annotation, "readonly", False
+            )
             named.append((spec.name, _argument(body, spec.name, argument, readonly, f, source.tree)))
         return named
 
@@ -211,7 +219,7 @@ def lower_body(
     for _ in range(MAX_PASSES):
         f, body, result = _pass(unit, fn, source, plan, parameters, is_kernel)
         joins = plan.joins.values()
-        changed = any([join.settle() for join in joins])
+        changed = [join.name for join in joins if join.settle()]
         if not changed and not f.incomplete:
             if not f.unsettled:
                 break
@@ -234,9 +242,7 @@ def _pass(
 ) -> tuple[Frame, Block, Datum]:
     """One pass over a function with the types assumed so far."""
     body = Block()
-    f = Frame(
-        unit, fn, source, plan.scope, plan.joins, plan.forms, Builder(body), body, evaluate, is_kernel
-    )
+    f = Frame(unit, fn, source, plan.scope, plan.joins, plan.forms, Builder(body), body, evaluate, is_kernel)
     f.at(source.tree)
     for name, datum in parameters(body, f):
         _enter(f, name, datum, source.tree)
@@ -335,7 +341,9 @@ def _rank(unit: Unit, given: int | None) -> int:
     if len(unit.ids) > 1:
         raise CompileError(*unit.ids.values())
     rank = given or next(iter(unit.ids), 0) or 1 + max(unit.axes, default=0)
-    wrong = [unit.ids[n] for n in unit.ids if n > rank] + [unit.axes[a] for a in sorted(unit.axes) if a >= rank]
+    wrong = [unit.ids[n] for n in unit.ids if n > rank] + [
+        unit.axes[a] for a in sorted(unit.axes) if a >= rank
+    ]
     if wrong:
         raise CompileError(*wrong)
     return rank
@@ -353,5 +361,3 @@ def _drop_uncalled(module: Module) -> None:
     for symbol in [s for s, f in module.functions.items() if f.attributes["kind"] != "kernel"]:
         if symbol not in reached:
             del module.functions[symbol]
-
-

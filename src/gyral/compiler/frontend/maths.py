@@ -40,12 +40,17 @@ def _folded(row: Intrinsic, values: list[bool | int | float]) -> Const:
     """The meaning of a row on literals, in f64 or in Python's integers."""
     if row.signature.over == "number" and not any(isinstance(v, float) for v in values):
         return Const(row.meaning(i64, *(int(v) for v in values)))
-    typed = [int(v) if isinstance(want, DType) else float(v) for v, want in zip(values, row.signature.operands)]
+    typed = [
+        int(v) if isinstance(want, DType) else float(v)
+        for v, want in zip(values, row.signature.operands, strict=True)
+    ]
     return Const(row.meaning(f64, *typed))
 
 
 def _applied(f: Frame, row: Intrinsic, given: Sequence[Number], node: ast.AST) -> Scalar:
-    generic = [g for g, want in zip(given, row.signature.operands, strict=True) if not isinstance(want, DType)]
+    generic = [
+        g for g, want in zip(given, row.signature.operands, strict=True) if not isinstance(want, DType)
+    ]
     dtype: DType | None = None
     weak = False
     if generic:
@@ -77,7 +82,9 @@ def _admitted(f: Frame, row: Intrinsic, dtype: DType, given: Sequence[Number], n
         return u8
     if over == "integer" and not row.signature.admits(dtype):
         advice = "convert it to a type of a fixed width, such as `gy.u32(…)`"
-        f.refuse(codes.OPERAND, node, op=row.name, what="index" if dtype is index else str(dtype), advice=advice)
+        f.refuse(
+            codes.OPERAND, node, op=row.name, what="index" if dtype is index else str(dtype), advice=advice
+        )
     return dtype
 
 

@@ -27,7 +27,7 @@ from gyral.compiler.frontend.values import (
 )
 from gyral.compiler.ir.graph import Value
 from gyral.compiler.ir.ops.arith import zero_of
-from gyral.core.dtypes import DType, i64
+from gyral.core.dtypes import DType, bool_, i64
 
 
 def lookup(f: Frame, node: ast.Name) -> Datum:
@@ -84,7 +84,9 @@ def joined(f: Frame, join: Join, datum: Datum, node: ast.AST) -> Datum:
     form = fixed_form(datum)
     if join.parts is not None or (join.known() and (join.fixed is None or join.fixed != form)):
         note = None if join.fixed_at is None else (f"{join.name!r} is something else here", join.fixed_at)
-        f.refuse(codes.MIXED_SHAPE, node, note, left=describe(datum), right=f"what {join.name!r} is elsewhere")
+        f.refuse(
+            codes.MIXED_SHAPE, node, note, left=describe(datum), right=f"what {join.name!r} is elsewhere"
+        )
     join.fixed, join.fixed_at = form, join.fixed_at or node
     return datum
 
@@ -112,6 +114,8 @@ def shaped(f: Frame, join: Join, datum: Datum, node: ast.AST) -> Datum:
         if isinstance(value, float) and not dtype.is_float:
             value = int(value) if value - value == 0.0 else 0  # a pass whose types have not settled
             f.incomplete = True
+        if dtype is bool_ and not isinstance(value, bool):
+            value = False  # a conflict, which is told at the end
         if weak and not dtype.is_float and not -(1 << 31) <= value < 1 << 31:
             dtype = i64
         return Scalar(f.const(dtype, literal(f, value, dtype, node)), "joined" if weak else "")

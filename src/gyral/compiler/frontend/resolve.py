@@ -16,7 +16,9 @@ from gyral.core.dtypes import SCALARS, Array, DType, StructType, Vec, bf16
 
 ABSENT: Any = object()
 BY_FORMAT: dict[tuple[str, int], DType] = {
-    ({"bool": "b", "int": "i", "uint": "u", "float": "f"}[t.kind], t.itemsize): t for t in SCALARS if t is not bf16
+    ({"bool": "b", "int": "i", "uint": "u", "float": "f"}[t.kind], t.itemsize): t
+    for t in SCALARS
+    if t is not bf16
 }
 
 

@@ -152,8 +152,8 @@ def _same(fn: FunctionType, tree: ast.FunctionDef) -> bool:
         name=tree.name, args=tree.args, body=tree.body, decorator_list=[], returns=None, type_comment=None,
         lineno=1, col_offset=0, end_lineno=1, end_col_offset=0,
     )  # fmt: skip
-    if "type_params" in ast.FunctionDef._fields:
-        plain.type_params = []
+    if "type_params" in ast.FunctionDef._fields:  # Python 3.12 and later
+        setattr(plain, "type_params", [])  # noqa: B010
     modules = [n for n in code.co_names if isinstance(fn.__globals__.get(n), ModuleType)]
     return any(_compiles_to(plain, code, imported) for imported in ((modules, []) if modules else ([],)))
 
@@ -163,15 +163,15 @@ def _compiles_to(plain: ast.FunctionDef, code: CodeType, imported: list[str]) ->
 
     CPython calls attributes of imported names in another way than methods of other names.
     """
-    at = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
+    at: dict[str, Any] = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
     cells: list[ast.expr] = [ast.Name(name, ast.Store(), **at) for name in code.co_freevars]
-    binding: list[ast.stmt] = [ast.Assign(cells, ast.Constant(None, **at), **at)] if cells else []
-    outer = ast.parse("def outer(): pass")
-    definition = outer.body[0]
-    assert isinstance(definition, ast.FunctionDef)
+    binding: list[ast.stmt] = []
+    if cells:
+        binding.append(ast.Assign(cells, ast.Constant(None, **at), **at))
     if plain.name not in code.co_freevars:  # a name of its module, also where it calls itself
         binding.append(ast.Global([plain.name], **at))
-    definition.body = [*binding, plain]
+    outer = ast.parse("def outer(): pass")
+    setattr(outer.body[0], "body", [*binding, plain])  # noqa: B010
     if imported:
         outer.body.insert(0, ast.Import([ast.alias(name, **at) for name in imported], **at))
     try:

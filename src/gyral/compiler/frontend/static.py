@@ -52,7 +52,11 @@ class Static:
             return self._boolean(node)
         if isinstance(node, ast.Compare):
             return self._compare(node)
-        if isinstance(node, ast.BinOp) and type(node.op) in FOLDS and not isinstance(node.op, (ast.Pow, ast.LShift)):
+        if (
+            isinstance(node, ast.BinOp)
+            and type(node.op) in FOLDS
+            and not isinstance(node.op, (ast.Pow, ast.LShift))
+        ):
             return FOLDS[type(node.op)](self._number(node.left), self._number(node.right))
         if isinstance(node, ast.Attribute):
             return self._attribute(node)
@@ -102,7 +106,9 @@ class Static:
         if isinstance(node.op, ast.Not):
             return not self._value(node.operand)
         value = self._number(node.operand)
-        return -value if isinstance(node.op, ast.USub) else ~value if isinstance(node.op, ast.Invert) else +value
+        return (
+            -value if isinstance(node.op, ast.USub) else ~value if isinstance(node.op, ast.Invert) else +value
+        )
 
     def _boolean(self, node: ast.BoolOp) -> Any:
         """Python's rule, where one side known is enough when it decides."""

@@ -48,7 +48,12 @@ def lower_block(f: Frame, nodes: Sequence[Node]) -> None:
 def _leaf(f: Frame, statement: ast.stmt) -> None:
     visit = _LEAVES.get(type(statement))
     if visit is None:
-        f.refuse(codes.UNSUPPORTED_STATEMENT, statement, what=f"`{type(statement).__name__}`", advice="leave it out")
+        f.refuse(
+            codes.UNSUPPORTED_STATEMENT,
+            statement,
+            what=f"`{type(statement).__name__}`",
+            advice="leave it out",
+        )
     visit(f, statement)
 
 
@@ -116,7 +121,7 @@ def _target_place(f: Frame, target: ast.Subscript | ast.Attribute) -> Datum | Pl
         if isinstance(owner, Memory) and isinstance(target, ast.Subscript):
             return element(f, owner, target)
         if isinstance(owner, Memory):
-            f.refuse(codes.NOT_ASSIGNABLE, target, what=f"`{target.attr}` of an array")
+            f.refuse(codes.NOT_ASSIGNABLE, target, what="an attribute of an array")
         found = part_of(f, owner, target)
         if not isinstance(found, Place):
             f.refuse(codes.NOT_ASSIGNABLE, target, what="a component chosen at run time, in memory,")
@@ -142,7 +147,7 @@ def _annotated(f: Frame, statement: ast.AnnAssign) -> None:
         what = "an annotation without a value" if statement.value is None else "an annotated element"
         f.refuse(codes.UNSUPPORTED_STATEMENT, statement, what=what, advice="write `x: gy.f32 = value`")
     found = f.value(statement.annotation)
-    declared = as_annotation(found.obj) if isinstance(found, Host) else ValueError()
+    declared = as_annotation(found.obj) if isinstance(found, Host) else None
     if not isinstance(declared, (DType, Vec, StructType)):
         f.refuse(codes.ANNOTATION, statement.annotation, what=ast.unparse(statement.annotation))
     datum = f.value(statement.value)

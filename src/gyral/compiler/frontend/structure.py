@@ -230,9 +230,7 @@ class Structurer:
             out += self.block(rest, loop, tail)
         return True
 
-    def _while(
-        self, statement: ast.While, forever: bool, out: list[Node]
-    ) -> tuple[Sequence[ast.stmt], bool]:
+    def _while(self, statement: ast.While, forever: bool, out: list[Node]) -> tuple[Sequence[ast.stmt], bool]:
         """Lower a while loop; give back what its only exit runs, to follow it, and whether `$done` may be set."""
         loop = Loop(self._fresh())
         before, exits, after, last = self._leading(statement.body, forever)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from gyral.compiler.ir.graph import Value
 from gyral.compiler.ir.types import MemoryType
@@ -26,9 +26,7 @@ class Scalar:
     @property
     def dtype(self) -> DType:
         """Its type, or for a weak one the type that carries it."""
-        found = self.value.type
-        assert isinstance(found, DType)
-        return found
+        return cast(DType, self.value.type)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,9 +70,7 @@ class Memory:
     @property
     def type(self) -> MemoryType:
         """Its element type and rank or shape."""
-        found = self.value.type
-        assert not isinstance(found, DType)
-        return found
+        return cast(MemoryType, self.value.type)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

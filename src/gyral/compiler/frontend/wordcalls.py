@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gyral.compiler.frontend import codes, maths
 from gyral.compiler.frontend.access import checked_indices, writable
@@ -147,7 +147,9 @@ def bitcast(f: Frame, word: Word, args: list[Datum], node: ast.Call) -> Datum:
     """The same bits as another type."""
     target = args[1].obj if isinstance(args[1], Host) else None
     if not isinstance(target, DType):
-        f.refuse(codes.OPERAND, node, op="bitcast", what=describe(args[1]), advice="name a type, such as gy.u32")
+        f.refuse(
+            codes.OPERAND, node, op="bitcast", what=describe(args[1]), advice="name a type, such as gy.u32"
+        )
     given = settled(f, number(f, args[0], node), node)
     if given.dtype.bits != target.bits or index in (given.dtype, target):
         f.refuse(codes.BITCAST_WIDTH, node, source=given.dtype, target=target)
@@ -156,7 +158,9 @@ def bitcast(f: Frame, word: Word, args: list[Datum], node: ast.Call) -> Datum:
     return Scalar(f.emit(BitcastOp, given.value, type=target))
 
 
-def _target(f: Frame, args: list[Datum], node: ast.Call, writes: bool) -> tuple[Memory, tuple[Value, ...], DType]:
+def _target(
+    f: Frame, args: list[Datum], node: ast.Call, writes: bool
+) -> tuple[Memory, tuple[Value, ...], DType]:
     """The element an atomic works on."""
     memory_, key = args[0], args[1]
     if not isinstance(memory_, Memory):
@@ -173,7 +177,7 @@ def _target(f: Frame, args: list[Datum], node: ast.Call, writes: bool) -> tuple[
     return memory_, checked_indices(f, memory_, [(item, at) for item in items], node), elem
 
 
-def _order(f: Frame, args: list[Datum], word: Word, node: ast.Call) -> dict[str, str]:
+def _order(f: Frame, args: list[Datum], word: Word, node: ast.Call) -> dict[str, Any]:
     name = f"gy.{word.name}"
     return {
         "order": option(f, args[-2], ORDERS, name, "order", node),
@@ -319,7 +323,9 @@ HANDLERS: dict[str, Handler] = {
     "atomic_store": atomic_store,
     "subgroup_size": simple(SubgroupSizeOp),
     "lane_id": simple(LaneIdOp),
-    **{f"subgroup_{k}": reduction(SubgroupReduceOp, "subgroup_") for k in ("sum", "min", "max", "any", "all")},
+    **{
+        f"subgroup_{k}": reduction(SubgroupReduceOp, "subgroup_") for k in ("sum", "min", "max", "any", "all")
+    },
     "subgroup_ballot": ballot,
     "subgroup_broadcast": shuffle("index"),
     "subgroup_shuffle": shuffle("index"),
