@@ -181,6 +181,7 @@ def tan_f32_fast(x: f32) -> f32:
     n = shifted - SHIFT_F32
     r = fma(n, -HALF_PI_HI_F32, x)
     r = fma(n, -HALF_PI_MID_F32, r)
+    r = fma(n, -HALF_PI_LO_F32, r)
     z = r * r
     p = fma(z, 0.009511731, 0.0029064433)
     p = fma(p, z, 0.024563797)
