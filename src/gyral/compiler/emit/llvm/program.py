@@ -86,7 +86,8 @@ def emit(module: Module, options: CompileOptions, host: Host) -> Emitted:
     function = module.kernel
     rank = function.attributes.get("rank", 1)
     blocked = block.needs_block(function)
-    plan = Plan(host, options, function, host.lanes, {}, written_parameters(function), WRITERS)
+    lanes = host.lanes if blocked else tile.lanes(function, host.lanes)
+    plan = Plan(host, options, function, lanes, {}, written_parameters(function), WRITERS)
     plan.variance = analyse(function, _seed(plan, blocked, rank))
     text = Text()
     given, memories, parameters = _parameters(plan, text)
@@ -212,7 +213,7 @@ def _frame_load(name: str, kind: str, offset: int) -> list[str]:
 
 
 def _attributes(plan: Plan) -> list[str]:
-    shared = f'nounwind "prefer-vector-width"="{plan.host.vector_bits}" "no-builtins" "no-jump-tables"="true"'
+    shared = f'nounwind "prefer-vector-width"="{32 * plan.width}" "no-builtins" "no-jump-tables"="true"'
     if plan.fast:
         shared += ' "reciprocal-estimates"="vec-divf:1,vec-sqrtf:1,divf:1,sqrtf:1"'
     return [f"attributes #0 = {{ {shared} }}", f"attributes #1 = {{ noinline {shared} }}"]

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from gyral.compiler.emit.llvm.form import LANE, ROW
 from gyral.compiler.ir.graph import Op, Value
-from gyral.compiler.ir.ops.arith import ConstOp
+from gyral.compiler.ir.ops.arith import AddOp, ConstOp, SubOp
 from gyral.compiler.ir.ops.control import ForOp, WhileOp
 from gyral.compiler.ir.ops.grid import SpanOp
 from gyral.compiler.ir.ops.memory import LoadOp
@@ -41,6 +41,35 @@ def choose(function: Op, rank: int, registers: int, variance: dict[Value, int]) 
     if size > LARGE:
         return 1, 1
     return 1, _fit(registers, busiest, 4)
+
+
+def lanes(function: Op, widest: int) -> int:
+    """Lanes of a gang: a whole vector register, or half of a wide one where straight code reads neighbours.
+
+    Of loads at shifted places most cross a cache line, which costs a 64-byte load more than two of 32.
+    """
+    straight = not any(isinstance(op, (ForOp, WhileOp)) for op in function.walk())
+    return widest // 2 if widest > 8 and straight and _reads_neighbours(function) else widest
+
+
+def _reads_neighbours(function: Op) -> bool:
+    """Whether one array is read at several constant distances from one place along its last axis."""
+    seen: dict[tuple[Value, Value], set[int]] = {}
+    for op in function.walk():
+        if isinstance(op, LoadOp):
+            origin, distance = _stripped(op.indices[-1]) if op.indices else (op.memory, 0)
+            seen.setdefault((op.memory, origin), set()).add(distance)
+    return any(len(distances) > 1 for (_, origin), distances in seen.items() if not isinstance(origin.owner, ConstOp))
+
+
+def _stripped(value: Value) -> tuple[Value, int]:
+    """A value as another plus a constant."""
+    owner = value.owner
+    if isinstance(owner, (AddOp, SubOp)) and isinstance(owner.rhs.owner, ConstOp):
+        origin, distance = _stripped(owner.lhs)
+        step = owner.rhs.owner.value
+        return origin, distance + (step if isinstance(owner, AddOp) else -step)
+    return value, 0
 
 
 def _diverges(op: Op, variance: dict[Value, int]) -> bool:
