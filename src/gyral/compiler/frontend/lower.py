@@ -212,6 +212,16 @@ def lower_body(
     unit: Unit, fn: Callable[..., Any], source: Source, parameters: Parameters, *, is_kernel: bool
 ) -> tuple[Block, Datum]:
     """The body of a function and its result; CompileError when anything in it was refused."""
+    try:
+        return _settled_body(unit, fn, source, parameters, is_kernel)
+    except RecursionError:
+        raise CompileError(source.diagnostic(codes.TOO_DEEP, source.tree, limit=MAX_NESTING)) from None
+
+
+def _settled_body(
+    unit: Unit, fn: Callable[..., Any], source: Source, parameters: Parameters, is_kernel: bool
+) -> tuple[Block, Datum]:
+    """Passes over a function until the types of its names stand."""
     found = refusals(source, is_kernel)
     if found:
         raise CompileError(*found)
