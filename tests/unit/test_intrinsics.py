@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import mpmath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,3 +157,12 @@ def test_every_row_that_expands_has_an_expansion() -> None:
     """The table and the expansions name the same rows."""
     wanted = {name for name, row in INTRINSICS.items() if type(row.spell["llvm"]).__name__ == "Expand"}
     assert wanted == set(EXPANSIONS)
+
+
+@given(st.floats(-45.0, 45.0).filter(lambda x: x > 0 or x != math.floor(x)))
+def test_lgamma_is_right_round_its_zeros(x: float) -> None:
+    """lgamma is within an ULP and a half of the true value, where `math.lgamma` is not."""
+    with mpmath.workdps(60):
+        true = mpmath.log(abs(mpmath.gamma(mpmath.mpf(x))))
+        apart = abs(mpmath.mpf(meaning("lgamma", f64, x)) - true)
+        assert apart <= 1.5 * math.ulp(float(true))
