@@ -213,7 +213,9 @@ def _fixed_ln(x: int) -> int:
 
 def _lgamma(x: float) -> float:
     """log|gamma(x)|. `math.lgamma` loses thousands of ULP round its zeros: Stirling's series there."""
-    if not 2.0**-20 <= abs(x) < 45.0 or x in (1.0, 2.0) or (x < 0.0 and x == math.floor(x)):
+    if 0.0 < abs(x) < 2.0**-20:
+        return -math.log(abs(x)) - x * (0.5772156649015329 - 0.8224670334241132 * x)
+    if not 0.0 < abs(x) < 45.0 or x in (1.0, 2.0) or (x < 0.0 and x == math.floor(x)):
         return math.lgamma(x)
     numerator, denominator = x.as_integer_ratio()
     z = (numerator << _POINT) // denominator
