@@ -8,7 +8,7 @@ import numpy as np
 from gyral.core.dtypes import DType
 from gyral.testing import language as gy
 from gyral.testing.case import Case, needs
-from gyral.testing.compare import Tolerance
+from gyral.testing.compare import EXACT, Tolerance
 from gyral.testing.sample import INTEGERS, moderate, numpy_type
 from gyral.testing.source import define
 
@@ -199,7 +199,8 @@ def reductions(dtype: DType, count: int, block: int) -> Case:
     def arguments() -> tuple[np.ndarray, ...]:
         return moderate(dtype, count, 2, -20, 20), np.zeros((6, count), numpy_type(dtype))
 
-    close = Tolerance(relative={"f16": 2.0**-8, "bf16": 2.0**-5}.get(dtype.name, 1e-5)) if dtype.is_float else Tolerance()
+    loose = {"f16": 2.0**-8, "bf16": 2.0**-5}.get(dtype.name, 1e-5)
+    close = Tolerance(relative=loose) if dtype.is_float else EXACT
     return Case(
         "C",
         "block-wide",

@@ -223,7 +223,8 @@ def doubles_reference(x: np.ndarray, out: np.ndarray) -> None:
 
 
 CONVERSIONS = "\n".join(
-    ["@gy.kernel", "def convert(x: gy.Array, " + ", ".join(f"o{t}: gy.Array[gy.{spelled(t)}]" for t in ALL) + "):"]
+    ["@gy.kernel", "def convert("]
+    + ["    x: gy.Array,", *(f"    o{t}: gy.Array[gy.{spelled(t)}]," for t in ALL), "):"]
     + ["    i = gy.global_id()", *(f"    o{t}[i] = gy.{spelled(t)}(x[i])" for t in ALL)]
 )
 
