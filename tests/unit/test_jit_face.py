@@ -165,7 +165,7 @@ def test_structs_that_are_none() -> None:
 def test_parameters_are_read() -> None:
     """Annotations, texts and defaults of a function's parameters are found without the compiler."""
 
-    def plain(a, b: float, c: "gy.Array[gy.i8]" = None, *, d: gy.Static[int] = 3):  # noqa: RUF013
+    def plain(a, b: float, c: "gy.Array[gy.i8]" = None, *, d: gy.Static[int] = 3):
         pass
 
     found = [(p.name, p.accepts, p.default) for p in parameters_of(plain)]

@@ -2,7 +2,6 @@
 
 import math
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -368,10 +367,10 @@ def test_lost_prints_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.fixture
-def null() -> Iterator[gy.Device]:
+def null() -> gy.Device:
     device = gy.device("null")
     device.driver.launches.clear()  # type: ignore[attr-defined]
-    yield device
+    return device
 
 
 def test_numpy_arrays_are_copied_to_devices_without_host_memory(null: gy.Device) -> None:

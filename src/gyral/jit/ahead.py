@@ -1,4 +1,4 @@
-"""Compiling before anything runs: artifacts in a folder that serves as the cache of the programs it is for."""
+"""Compiling before anything runs: artifacts in a folder that serves as some program's cache."""
 
 from __future__ import annotations
 

@@ -10,19 +10,20 @@ import numpy as np
 
 from gyral.core import context, native, settings
 from gyral.core.artifact import Artifact, Check, Signature
+from gyral.core.dtypes import StaticType
 from gyral.core.errors import UserError
 from gyral.core.native import Dispatcher
-from gyral.jit.arguments import ArrayGiven, Given, contiguous, take
+from gyral.jit.arguments import ArrayGiven, Given, StaticValue, contiguous, take
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
-from gyral.jit.launch import check_block, check_shape, choose_device, run
+from gyral.jit.launch import check_block, check_shape, choose_device, in_place, run
 from gyral.jit.parameters import Parameter, bind, parameters_of
 from gyral.jit.plan import dispatch_plan
 from gyral.jit.programs import Programs
 from gyral.jit.ranks import Unranked, rank_of
-from gyral.jit.records import new_record, report
 from gyral.jit.request import Request
 from gyral.jit.specialise import Spec, declared, is_plain, specialise
 from gyral.jit.targets import print_source
+from gyral.jit.variants import MISSED, Variant, run_recorded
 from gyral.runtime.device import Device, check_level, device
 from gyral.runtime.stream import Stream
 
@@ -59,6 +60,7 @@ class Kernel(Dispatcher):
         self._programs = Programs(self.name, function, rank)
         self._plans: dict[tuple[Spec, tuple[int, ...] | None], Any] = {}
         self._signatures: dict[Any, Signature] = {}
+        self._variants: dict[tuple[Any, ...], Variant] = {}
 
     @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -79,22 +81,25 @@ class Kernel(Dispatcher):
         **kwargs: Any,
     ) -> None:
         """The long form of `kernel[shape, block](*args)`, with a place to run."""
-        there = None if device is None else _device(device)
-        self._launch(check_shape(self.name, shape, self.rank), block, args, kwargs, there, stream)
+        extents = check_shape(self.name, shape, self.rank)
+        if device is None and stream is None:
+            self._miss(extents, block, args, kwargs)
+        else:
+            values = bind(self.name, self.parameters, args, kwargs)
+            self._launch(extents, block, values, None if device is None else _device(device), stream)
 
     def bind(
         self, shape: int | tuple[int, ...], *args: Any, block: Block = None, **kwargs: Any
     ) -> Callable[[], None]:
         """Check a launch once; calling what comes back launches it again, on the arrays given here."""
         extents = check_shape(self.name, shape, self.rank)
-        given = self._take(args, kwargs)
+        values = bind(self.name, self.parameters, args, kwargs)
+        given = self._take(values)
         there, spec, program = self._prepare(extents, block, given, None)
-        plain = all(map(is_plain, spec.kinds)) and _all_numpy(given) and there.capabilities.unified
-        if plain and not program.signature.needs_record:
-            values = bind(self.name, self.parameters, args, kwargs)
+        if _is_native(there, spec, given) and not program.signature.needs_record:
             plan = self._plan(program, spec, self._named_block(block, spec.rank))
             try:
-                return plan.bind(extents, tuple(values))
+                return plan.bind(extents, self._moving(values))
             except TypeError:
                 pass  # a number that only Python converts, such as one of NumPy's rarer scalar types
         return functools.partial(run, self.name, there, program, extents, given, None)
@@ -140,7 +145,7 @@ class Kernel(Dispatcher):
 
     def take(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Given]:
         """A call's arguments, checked against the parameters."""
-        return self._take(args, kwargs)
+        return self._take(bind(self.name, self.parameters, args, kwargs))
 
     def block_for(self, block: Block, rank: int, most: int = 1 << 16) -> tuple[int, ...]:
         """The block of a launch: the one asked for, else the kernel's own, () when there is neither."""
@@ -157,8 +162,7 @@ class Kernel(Dispatcher):
         """The check level of a launch here: the kernel's own, else the scope's, else the process's."""
         return self.check or context.current().check or settings.current().check
 
-    def _take(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Given]:
-        values = bind(self.name, self.parameters, args, kwargs)
+    def _take(self, values: Sequence[Any]) -> list[Given]:
         return [take(parameter, value) for parameter, value in zip(self.parameters, values, strict=True)]
 
     def _prepare(
@@ -188,31 +192,44 @@ class Kernel(Dispatcher):
         self,
         shape: tuple[int, ...],
         block: Block,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        values: Sequence[Any],
         asked: Device | None = None,
         stream: Stream | None = None,
     ) -> None:
-        given = self._take(args, kwargs)
+        """The whole road: check, specialise, run. Leaves a native plan for the next launch like this."""
+        given = self._take(values)
         there, spec, program = self._prepare(shape, block, given, asked)
         self.rank = program.signature.rank
-        scoped = context.VARIABLE.get() is not None
-        if (
-            not scoped
-            and asked is None
-            and stream is None
-            and there.capabilities.unified
-            and _all_numpy(given)
-        ):
-            self._offer(program, spec, block)
+        if asked is None and stream is None and _is_native(there, spec, given):
+            plan = self._plan(program, spec, self._named_block(block, spec.rank))
+            direct = context.VARIABLE.get() is None and not self._statics
+            holder = self if direct else self._variant(self._mode(there, values))
+            if all(plan is not held for held in holder.plans):
+                holder.add_plan(plan)
         run(self.name, there, program, shape, given, stream)
 
-    def _offer(self, program: Any, spec: Spec, block: Block) -> None:
-        """Let the native path serve launches like this one from now on."""
-        if all(map(is_plain, spec.kinds)):
-            plan = self._plan(program, spec, self._named_block(block, spec.rank))
-            if all(plan is not held for held in self.plans):
-                self.add_plan(plan)
+    @functools.cached_property
+    def _statics(self) -> tuple[int, ...]:
+        """Positions of the parameters that are part of the specialisation."""
+        return tuple(k for k, p in enumerate(self.parameters) if isinstance(p.accepts, StaticType))
+
+    def _moving(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """The arguments that a native plan takes: all but the static ones."""
+        if not self._statics:
+            return tuple(values)
+        return tuple(value for k, value in enumerate(values) if k not in self._statics)
+
+    def _mode(self, there: Device, values: Sequence[Any]) -> tuple[Any, ...]:
+        """What chooses a variant: device, options in force, and static values with their types."""
+        fast = self.fastmath or bool(context.current().fastmath)
+        statics = tuple((type(values[k]), values[k]) for k in self._statics)
+        return (there.name, self.effective_check(), fast, statics)
+
+    def _variant(self, mode: tuple[Any, ...]) -> Variant:
+        found = self._variants.get(mode)
+        if found is None:
+            found = self._variants[mode] = Variant(self.rank, self._signatures)
+        return found
 
     def _named_block(self, block: Block, rank: int) -> tuple[int, ...] | None:
         return None if block is None else check_block(self.name, block, rank, 1 << 16)
@@ -220,8 +237,9 @@ class Kernel(Dispatcher):
     def _plan(self, program: Any, spec: Spec, requested: tuple[int, ...] | None) -> Any:
         found = self._plans.get((spec, requested))
         if found is None:
-            bare = [p.accepts is None for p in self.parameters]
-            found = dispatch_plan(program.code, program.signature, spec.kinds, bare, requested)
+            bare = self._moving([p.accepts is None for p in self.parameters])
+            kinds = self._moving(spec.kinds)
+            found = dispatch_plan(program.code, program.signature, kinds, bare, requested)
             self._plans[spec, requested] = found
             self._signatures[found] = program.signature
         return found
@@ -233,14 +251,35 @@ class Kernel(Dispatcher):
 
     # What the native dispatcher calls.
 
-    def _miss(self, shape: Any, block: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._launch(shape, block, args, kwargs)
+    def _miss(
+        self, shape: tuple[int, ...], block: Block, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        values = bind(self.name, self.parameters, args, kwargs)
+        there, placed = in_place(values)
+        if there is not None:
+            named = None if block is None else check_block(self.name, block, len(shape), 1 << 62)
+            if self._run_variant(there, shape, named, placed):
+                return
+            changed = kwargs or placed is not values
+            if changed and self.rank and not self._statics and context.VARIABLE.get() is None:
+                # Positional and in host memory now: the native path takes it, or comes back without changes.
+                return self[shape if named is None else (shape, named)](*placed)
+        self._launch(shape, block, placed)
+
+    def _run_variant(
+        self, there: Device, shape: tuple[int, ...], block: tuple[int, ...] | None, values: Sequence[Any]
+    ) -> bool:
+        """Run a launch by a native plan that Python has to choose; False when there is none yet."""
+        if not self._variants:
+            return False
+        try:
+            variant = self._variants.get(self._mode(there, values))
+        except TypeError:
+            return False  # a static value that cannot be hashed, of which the whole road complains
+        return variant is not None and variant.launch(shape, block, self._moving(values)) is not MISSED
 
     def _run_recorded(self, plan: Any, shape: tuple[int, ...], args: tuple[Any, ...]) -> None:
-        signature = self._signatures[plan]
-        record = new_record(signature)
-        plan.run(shape, args, record)
-        report(record, signature, shape)
+        run_recorded(plan, self._signatures[plan], shape, args)
 
     def _shape_error(self, key: Any) -> Any:
         if self.rank:
@@ -259,9 +298,11 @@ class Kernel(Dispatcher):
 _device = device
 
 
-def _all_numpy(given: Sequence[Given]) -> bool:
+def _is_native(there: Device, spec: Spec, given: Sequence[Given]) -> bool:
+    """Whether the native path can check, pack and run launches like this: plain types, NumPy arrays."""
     arrays = [g for g in given if isinstance(g, ArrayGiven)]
-    return all(type(a.owner) is np.ndarray for a in arrays)
+    plain = all(is_plain(kind) for kind in spec.kinds if not isinstance(kind, StaticValue))
+    return plain and there.capabilities.unified and all(type(a.owner) is np.ndarray for a in arrays)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

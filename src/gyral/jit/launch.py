@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from gyral.core import context
 from gyral.core.artifact import ArrayParameter, ScalarParameter, Signature
 from gyral.core.driver import Bits, Launch, Pointer
+from gyral.core.dtypes import DType
 from gyral.core.errors import UserError
 from gyral.jit.arguments import ArrayGiven, Given, ScalarGiven
 from gyral.jit.records import new_record, report
@@ -45,6 +47,24 @@ def choose_device(kernel: str, given: Sequence[Given], asked: Device | None) -> 
             f"{kernel}() was sent to {asked.name}, and {next(iter(homes))!r} lives on {home.name}"
         )
     return home
+
+
+def in_place(values: Sequence[Any]) -> tuple[Device | None, Sequence[Any]]:
+    """Where a launch may run at once in host memory, and its arguments as NumPy sees them; None if nowhere.
+
+    Device arrays in host memory count when the launch is not to be queued: beside NumPy arrays, or when
+    the host holds on to their memory anyway.
+    """
+    held = [v for v in values if isinstance(v, DeviceArray)]
+    if not held:
+        there = current_device()
+        return (there if there.capabilities.unified else None), values
+    there = held[0].device
+    at_once = any(v.buffer.exposed for v in held) or any(isinstance(v, np.ndarray) for v in values)
+    plain = all(v.device is there and isinstance(v.dtype, DType) for v in held)
+    if not (plain and at_once and there.capabilities.unified and context.current().stream is None):
+        return None, values
+    return there, [v.host() if isinstance(v, DeviceArray) else v for v in values]
 
 
 def check_writes(kernel: str, signature: Signature, given: Sequence[Given]) -> None:

@@ -24,7 +24,7 @@ class Ranked(Protocol):
 
     def __getitem__(self, key: Any) -> Any: ...
     def take(self, args: Any, kwargs: Any) -> list[Given]: ...
-    def _launch(self, shape: tuple[int, ...], block: Any, args: Any, kwargs: Any) -> None: ...
+    def _miss(self, shape: tuple[int, ...], block: Any, args: Any, kwargs: Any) -> None: ...
 
 
 class Unranked:
@@ -54,7 +54,7 @@ class Unranked:
         if self.kernel.rank:
             self.kernel[self._key](*args, **kwargs)
         else:
-            self.kernel._launch(self._shape, self._block, args, kwargs)
+            self.kernel._miss(self._shape, self._block, args, kwargs)
 
 
 def rank_of(function: Callable[..., Any], kinds: tuple[Kind, ...]) -> int:

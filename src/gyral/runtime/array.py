@@ -26,7 +26,7 @@ class DeviceArray:
     Work on it is queued where the device has streams; everything that reads it on the host waits.
     """
 
-    __slots__ = ("__weakref__", "address", "buffer", "device", "dtype", "shape", "strides")
+    __slots__ = ("__weakref__", "_host", "address", "buffer", "device", "dtype", "shape", "strides")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class DeviceArray:
         self.shape = shape
         self.strides = strides if strides is not None else contiguous_strides(shape, dtype.itemsize)
         self.address = buffer.address if address is None else address
+        self._host: np.ndarray[Any, Any] | None = None
 
     @property
     def ndim(self) -> int:
@@ -80,10 +81,10 @@ class DeviceArray:
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The elements as a NumPy array: the memory itself on the CPU, a copy elsewhere. Waits."""
-        self.wait()
         if self.device.capabilities.unified:
             self.buffer.exposed = True
-            return self._host_view()
+            return self.host()
+        self.wait()
         if not self.contiguous:
             raise UnsupportedError(
                 "only contiguous arrays can be read from this device; read the whole and slice it"
@@ -92,11 +93,18 @@ class DeviceArray:
         self.device.driver.copy_out(None, _bytes(target), self.address)
         return target
 
+    def host(self) -> np.ndarray[Any, Any]:
+        """Host memory as NumPy sees it, for use within one call. Waits, and leaves later work queued."""
+        self._require_host("a launch in place")
+        self.wait()
+        if self._host is None:
+            self._host = self._host_view()
+        return self._host
+
     def fill(self, value: Any) -> DeviceArray:
         """Set every element; returns the array."""
         if self.device.capabilities.unified:
-            self.wait()
-            self._host_view()[...] = value
+            self.host()[...] = value
         else:
             self._write(np.full(self.shape, value, self.numpy_dtype))
         return self
@@ -110,8 +118,7 @@ class DeviceArray:
         there = device(target)
         if there is self.device and not copy:
             return self
-        self.wait()
-        source = self._host_view() if self.device.capabilities.unified else self.numpy()
+        source = self.host() if self.device.capabilities.unified else self.numpy()
         made = empty(self.shape, self.dtype, device=there)
         made._write(np.ascontiguousarray(source))
         return made
@@ -183,7 +190,7 @@ class DeviceArray:
     def _write(self, source: np.ndarray[Any, Any]) -> None:
         self.wait()
         if self.device.capabilities.unified:
-            self._host_view()[...] = source
+            self.host()[...] = source
         elif not self.contiguous:
             raise UnsupportedError("only contiguous arrays can be written on this device")
         else:
