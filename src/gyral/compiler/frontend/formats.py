@@ -40,16 +40,11 @@ def print_parts(f: Frame, nodes: list[ast.expr], separator: str, end: str) -> Pa
 
 
 def message_of(f: Frame, node: ast.expr | None) -> tuple[str, list[Value]]:
-    """An assert's message and its values.
-
-    Without values the text stands as it is; with values it is a pattern for `str.format`.
-    """
+    """An assert's message, as a pattern for `str.format`, and the values it formats."""
     if node is None:
         return "", []
     parts = Parts()
     add(f, parts, node)
-    if not parts.values:
-        return parts.parts[0], []
     if len(parts.values) > 4:
         f.refuse(codes.PRINT_FORMAT, node, what="more than four values in an assert")
     text = ""

@@ -180,7 +180,8 @@ def _compiles_to(plain: ast.FunctionDef, code: CodeType, imported: list[str]) ->
         return False
     except RecursionError:  # too deep to compare; lowering refuses it
         return True
-    mine = next((c for c in _nested(made) if c.co_name == code.co_name), None)
+    wrapper = next(_nested(made))
+    mine = next((c for c in _nested(wrapper) if c.co_name == code.co_name), None)
     return mine is not None and _equal(mine, code)
 
 

@@ -59,8 +59,10 @@ def _leaf(f: Frame, statement: ast.stmt) -> None:
 
 def _poison(f: Frame, node: Node) -> None:
     for name in assigned_in([node]):
-        f.names.pop(name, None)
-        f.poisoned.add(name)
+        binding = f.names.get(name)
+        if binding is None or not isinstance(binding[0], Memory):  # an element was refused, not the array
+            f.names.pop(name, None)
+            f.poisoned.add(name)
 
 
 def _branch(f: Frame, node: Branch) -> None:
