@@ -23,7 +23,8 @@ def fault(site: Site, values: Sequence[bool | int | float], thread: tuple[int, .
             what = f"two threads touch one element of {site.text!r} and one of them writes"
             advice = "Use an atomic or a barrier."
         case _:
-            what = f"assertion failed{f': {site.text}' if site.text else ''}"
+            text = site.text.format(*values)
+            what = f"assertion failed{f': {text}' if text else ''}"
             advice = "The condition is false for this thread."
     where = thread[0] if len(thread) == 1 else thread
     return KernelFault(f"{site.span}: {what}, in thread {where}. {advice}", thread, site.span)
