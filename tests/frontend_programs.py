@@ -28,7 +28,14 @@ def ops(module: Lowered) -> list[str]:
 
 def types_of(values: Sequence[Any]) -> list[Any]:
     """The frontend's types of NumPy arrays and scalars."""
-    by_name = {"bool": gy.bool_, "int8": gy.i8, "int16": gy.i16, "int32": gy.i32, "int64": gy.i64, "uint8": gy.u8}
+    by_name = {
+        "bool": gy.bool_,
+        "int8": gy.i8,
+        "int16": gy.i16,
+        "int32": gy.i32,
+        "int64": gy.i64,
+        "uint8": gy.u8,
+    }
     by_name |= {"uint16": gy.u16, "uint32": gy.u32, "uint64": gy.u64, "float16": gy.f16, "float32": gy.f32}
     by_name |= {"float64": gy.f64}
     found = []
@@ -67,7 +74,9 @@ def define(text: str, name: str, names: dict[str, Any] | None = None) -> Callabl
     return space[name]
 
 
-def refused(body: str, names: dict[str, Any] | None = None, before: str = "", **options: Any) -> list[Diagnostic]:
+def refused(
+    body: str, names: dict[str, Any] | None = None, before: str = "", **options: Any
+) -> list[Diagnostic]:
     """The findings on a kernel body over arrays `x` of f32, `n` of i32, and scalars `s` of f32, `m` of i32."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     fn = define(f"{before}\ndef kernel(x, n, s, m):\n    i = gy.global_id()\n{lines}", "kernel", names)
@@ -76,5 +85,3 @@ def refused(body: str, names: dict[str, Any] | None = None, before: str = "", **
     except CompileError as error:
         return list(error.diagnostics)
     return []
-
-

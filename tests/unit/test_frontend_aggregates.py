@@ -32,7 +32,10 @@ def balls(n: int) -> np.ndarray:
 def of_balls(fn, *extra):
     """Run a kernel over three records and the given arrays."""
     data = balls(3)
-    types = [ArrayType(Ball), *(ArrayType({np.dtype(np.float32): f32, np.dtype(np.int32): i32}[e.dtype]) for e in extra)]
+    types = [
+        ArrayType(Ball),
+        *(ArrayType({np.dtype(np.float32): f32, np.dtype(np.int32): i32}[e.dtype]) for e in extra),
+    ]
     run(lowered(fn, *types), (3,), None, [data, *extra])
     return data
 
@@ -78,7 +81,11 @@ def test_whole_records_are_values() -> None:
 
     out = np.zeros(3, np.float32)
     data = of_balls(kernel, out)
-    assert (out.tolist(), data["mass"].tolist(), data["pos"][:, 0].tolist()) == ([1, 2, 3], [10, 20, 30], [-1] * 3)
+    assert (out.tolist(), data["mass"].tolist(), data["pos"][:, 0].tolist()) == (
+        [1, 2, 3],
+        [10, 20, 30],
+        [-1] * 3,
+    )
 
 
 def test_records_pass_through_branches_and_loops() -> None:
@@ -232,6 +239,7 @@ def test_array_of_vectors() -> None:
 
 def test_a_static_size_shapes_memory_and_prunes_branches() -> None:
     """A Static parameter sizes memory, and the branch it rules out is not even typed."""
+
     def kernel(x, n: gy.Static[int]):
         t = gy.local(n * 2, gy.f32)
         if n > 3:

@@ -101,7 +101,9 @@ def test_captured_values_are_frozen() -> None:
     frozen: dict[Any, Any] = {}
     lower_kernel(fn, [ArrayType(f32)], frozen=frozen)
     fn.__globals__["N"] = 4
-    with pytest.raises(gy.CompileError, match="GY204: 'N' was 3 when this kernel was first compiled and is 4 now"):
+    with pytest.raises(
+        gy.CompileError, match="GY204: 'N' was 3 when this kernel was first compiled and is 4 now"
+    ):
         lower_kernel(fn, [ArrayType(f64)], frozen=frozen)
 
 
@@ -155,7 +157,10 @@ def test_print_formats() -> None:
 
 def test_assert_is_compiled_under_check_alone() -> None:
     """assert becomes a check with its message and values, or nothing."""
-    fn = define("def kernel(n):\n    i = gy.global_id()\n    assert n[i] < 5, f'n[{i}] is {n[i]}'\n    n[i] = 0\n", "kernel")
+    fn = define(
+        "def kernel(n):\n    i = gy.global_id()\n    assert n[i] < 5, f'n[{i}] is {n[i]}'\n    n[i] = 0\n",
+        "kernel",
+    )
     assert "message.require" not in ops(lowered(fn, ArrayType(i32)))
     with pytest.raises(gy.KernelFault, match=r"n\[1\] is 9"):
         launch(fn, 2, np.array([1, 9], np.int32), check=True)

@@ -7,7 +7,23 @@ import pytest
 
 import gyral as gy
 from gyral.compiler.frontend.annotations import WEAK_FLOAT
-from gyral.core.dtypes import ArrayType, bf16, bool_, f16, f32, f64, i8, i16, i32, i64, index, u8, u16, u32, u64
+from gyral.core.dtypes import (
+    ArrayType,
+    bf16,
+    bool_,
+    f16,
+    f32,
+    f64,
+    i8,
+    i16,
+    i32,
+    i64,
+    index,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 from tests.frontend_programs import define, launch, lowered, refused, result_type
 
 PROMOTED = [
@@ -39,7 +55,14 @@ def test_operands_promote(left: Any, right: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize(
     "left, right, expected",
-    [(i32, i32, f32), (i64, i32, f64), (u8, i16, f32), (index, index, f32), (f16, i32, f16), (u32, index, f32)],
+    [
+        (i32, i32, f32),
+        (i64, i32, f64),
+        (u8, i16, f32),
+        (index, index, f32),
+        (f16, i32, f16),
+        (u32, index, f32),
+    ],
     ids=str,
 )
 def test_division_gives_floats(left: Any, right: Any, expected: Any) -> None:
@@ -153,6 +176,7 @@ def test_shadowing_starts_a_new_name() -> None:
 
 def test_a_weak_argument_takes_what_it_meets() -> None:
     """A Python float given to a bare parameter keeps its f64 digits where it meets f64."""
+
     def kernel(a, x, y):
         x[0] = a * x[0]
         y[0] = a * y[0]

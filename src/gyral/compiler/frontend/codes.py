@@ -175,7 +175,7 @@ NO_COMMON_TYPE = _code(
 LITERAL_RANGE = _code(
     302,
     "Literal does not fit",
-    "{value!r} does not fit {dtype}",
+    "{value} does not fit {dtype}",
     "write a value that {dtype} holds, or convert explicitly",
 )
 IMPLICIT_NARROWING = _code(

@@ -194,16 +194,10 @@ def _count(f: Frame, node: ast.expr) -> Count | None:
 def _range(f: Frame, args: list[Datum], node: ast.Call) -> Count | None:
     data = [Const(0), *args] if len(args) == 1 else args
     given = [number(f, d, node) for d in data] + ([Const(1)] if len(data) == 2 else [])
-    for number_, arg in zip(given[-len(node.args) :], node.args, strict=False):
-        bad = number_.value if isinstance(number_, Const) else number_.dtype
+    for datum, arg in zip(args, node.args, strict=True):
+        bad = datum.value if isinstance(datum, Const) else getattr(datum, "dtype", i64)
         if isinstance(bad, (bool, float)) or (isinstance(bad, DType) and not bad.is_integer):
-            f.refuse(
-                codes.OPERAND,
-                arg,
-                op="range",
-                what=describe(number_),
-                advice="convert it, such as `gy.i32(…)`",
-            )
+            f.refuse(codes.OPERAND, arg, op="range", what=describe(datum), advice="convert it, such as `gy.i32(…)`")
     dtype, weak = common(f, node, *given)
     if weak:
         wide = [default_type(g.value) for g in given if isinstance(g, Const)]
