@@ -122,7 +122,8 @@ def report_trials(trials: list[Trial], json: bool) -> None:
         faults = sum(bool(trial.fault) for trial in trials)
         faulty = f", {faults} of them with the same fault on both sides" if faults else ""
         people().print(
-            f"{len(trials) - len(wrong)} of {len(trials)} launches agree with the interpreter{faulty}"
+            f"{len(trials) - len(wrong)} of {len(trials)} launches agree with the interpreter{faulty}",
+            soft_wrap=True,
         )
         if faults:
             first = next(trial for trial in trials if trial.fault)
