@@ -16,7 +16,7 @@ Known = ChainMap[Any, Value]
 
 @dataclass(frozen=True, slots=True)
 class ShareCommon:
-    """Merge equal pure ops in scope, and loads of a place not written since.
+    """Merge equal pure ops and checks in scope, and loads of a place not written since.
 
     Before: `a = i + 1; b = i + 1; y[i] = v; u = y[i]`. After: `a = i + 1; y[i] = v`,
     a in b's place and v in u's.
@@ -49,8 +49,18 @@ class _Visitor:
                 value, memory, *indices = op.operands
                 self.forget(memory, places)
                 places[_place(memory, indices, op)] = value
+            elif op.name == "message.require":
+                self.require(op, known)
             elif has(op, WRITES | READS | SYNC):
                 places.clear()
+
+    def require(self, op: Op, known: Known) -> None:
+        """What was required before holds: a thread for which it did not is gone."""
+        key = "message.require", op.operands[0]
+        if key in known:
+            op.erase()
+        else:
+            known[key] = op.operands[0]
 
     def merge(self, op: Op, key: Any, known: Any) -> None:
         found = known.get(key)

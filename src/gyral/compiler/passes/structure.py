@@ -10,7 +10,7 @@ from gyral.compiler.passes.rewrite import Rewriter, acts, constant_of, is_pure
 
 # What a side of an `if` may cost and still be computed always, in units of one addition.
 CHEAP = 10
-_COSTS = {"arith.div": 4, "arith.floordiv": 8, "arith.mod": 8, "math.call": 8, "arith.const": 0}
+_COSTS = {"arith.div": 4, "arith.floordiv": 8, "arith.mod": 8, "math.call": CHEAP + 1, "arith.const": 0}
 _CHEAP_MATH = (
     "fabs",
     "copysign",
