@@ -31,19 +31,39 @@ def names_in(node: ast.AST) -> Iterator[ast.Name]:
                 pending.append(value)
 
 
+def statements_in(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements at every depth of control flow, outer first; not those of nested definitions."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, (ast.If, ast.For, ast.While)):
+            yield from statements_in(statement.body)
+            yield from statements_in(statement.orelse)
+        elif isinstance(statement, ast.Match):
+            for case in statement.cases:
+                yield from statements_in(case.body)
+
+
 def stored_names(body: Sequence[ast.stmt]) -> set[str]:
     """Names that a body assigns anywhere: its local names."""
     found: set[str] = set()
-    pending: list[ast.AST] = list(body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, ast.MatchAs) and node.name is not None:
-            found.add(node.name)
-        if not isinstance(node, OWN_NAMES):
-            pending += ast.iter_child_nodes(node)
+    for statement in statements_in(body):
+        if isinstance(statement, ast.Assign):
+            targets: Sequence[ast.AST] = statement.targets
+        elif isinstance(statement, (ast.AugAssign, ast.AnnAssign, ast.For)):
+            targets = (statement.target,)
+        elif isinstance(statement, ast.Match):
+            found |= {name for case in statement.cases for name in _captures(case.pattern)}
+            continue
+        else:
+            continue
+        for target in targets:
+            found |= {name.id for name in names_in(target) if isinstance(name.ctx, ast.Store)}
     return found
+
+
+def _captures(pattern: ast.pattern) -> set[str]:
+    """Names that a pattern binds."""
+    return {n.name for n in ast.walk(pattern) if isinstance(n, ast.MatchAs) and n.name is not None}
 
 
 @dataclass(slots=True)
@@ -138,9 +158,7 @@ class Assignment:
         after: Assigned = None
         caught = False
         for case in statement.cases:
-            for node in ast.walk(case.pattern):
-                if isinstance(node, ast.MatchAs) and node.name is not None:
-                    assigned = assigned | {node.name}
+            assigned = assigned | _captures(case.pattern)
             self.read(case.guard, assigned)
             after = _both(after, self.block(case.body, set(assigned)))
             whole = isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-
 from gyral.compiler.frontend import codes
+from gyral.compiler.frontend.assigned import statements_in
 from gyral.compiler.frontend.source import Source
 from gyral.core.errors import Diagnostic
 
@@ -38,7 +37,7 @@ def refusals(source: Source, is_kernel: bool) -> list[Diagnostic]:
         if star is not None:
             found.append(source.diagnostic(codes.SIGNATURE, star, what=f"`*{star.arg}`"))
     count = 0
-    for statement in _statements(source.tree.body):
+    for statement in statements_in(source.tree.body):
         count += 1
         row = STATEMENTS.get(type(statement))
         if row is not None:
@@ -58,15 +57,3 @@ def refusals(source: Source, is_kernel: bool) -> list[Diagnostic]:
             )
         )
     return found
-
-
-def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements at every depth of control flow, without those of nested definitions."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, (ast.If, ast.For, ast.While)):
-            yield from _statements(statement.body)
-            yield from _statements(statement.orelse)
-        elif isinstance(statement, ast.Match):
-            for case in statement.cases:
-                yield from _statements(case.body)

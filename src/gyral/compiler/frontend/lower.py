@@ -16,7 +16,7 @@ from gyral.compiler.frontend.annotations import (
     WeakKind,
     signature_of,
 )
-from gyral.compiler.frontend.assigned import Assignment, stored_names
+from gyral.compiler.frontend.assigned import Assignment, statements_in, stored_names
 from gyral.compiler.frontend.constructs import refusals
 from gyral.compiler.frontend.expr import evaluate
 from gyral.compiler.frontend.frame import Binding, Frame, Promotion, Refused, Unit
@@ -325,7 +325,7 @@ def _plan(unit: Unit, fn: Callable[..., Any], source: Source, parameters: dict[s
 
 def _check_returns(source: Source, structurer: Structurer) -> None:
     """Refuse a function that returns a value on some paths only."""
-    returns = [n for n in ast.walk(source.tree) if isinstance(n, ast.Return)]
+    returns = [n for n in statements_in(source.tree.body) if isinstance(n, ast.Return)]
     valued = [n for n in returns if n.value is not None]
     if valued and (len(valued) < len(returns) or structurer.flow(source.tree.body) & Way.FALL):
         is_none = all(isinstance(n.value, ast.Constant) and n.value.value is None for n in valued)

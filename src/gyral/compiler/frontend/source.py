@@ -106,11 +106,9 @@ def _matching(fn: FunctionType, lines: list[str]) -> ast.FunctionDef | None:
     code = fn.__code__
     first = code.co_firstlineno
     for text in _candidates(lines, first):
-        shift = first - 1
-        if text[:1] in " \t":
-            text, shift = "if 1:\n" + text, shift - 1
+        above = "\n" * (first - 2) + "if 1:\n" if text[:1] in " \t" else "\n" * (first - 1)
         try:
-            module = ast.parse(text)
+            module = ast.parse(above + text)
         except (SyntaxError, ValueError):
             continue
         body = module.body[0].body if isinstance(module.body[0], ast.If) else module.body  # the wrapper above
@@ -121,7 +119,6 @@ def _matching(fn: FunctionType, lines: list[str]) -> ast.FunctionDef | None:
             return None
         if not _same(fn, found):
             return None
-        ast.increment_lineno(found, shift)
         return found
     return None
 
