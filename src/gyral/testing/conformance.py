@@ -26,6 +26,7 @@ from gyral.testing.cases import (
     maths,
     memory,
     numbers,
+    options,
     programs,
     simulations,
     statements,
@@ -59,6 +60,7 @@ ROOMS = (
     maths,
     memory,
     structure,
+    options,
     programs,
     simulations,
 )
