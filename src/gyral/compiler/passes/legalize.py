@@ -29,6 +29,8 @@ _WIDENED = (
     "subgroup.reduce",
     "subgroup.scan",
 )
+# Ops that fastmath may compute otherwise than written.
+_STRICT = ("math.call", *(f"arith.{name}" for name in (*_ARITHMETIC, "select")))
 # Functions that step through the format itself and so are expanded in it.
 _OWN_FORMAT = ("nextafter",)
 
@@ -159,7 +161,7 @@ class _Run:
         if self.fastmath and parent is not None:
             for op in parent.ops[first : parent.ops.index(call)]:
                 for inner in op.walk():
-                    if any(v.type in _FLOATS for v in (*inner.results, *inner.operands)):
+                    if inner.name in _STRICT and inner.results[0].type in _FLOATS:
                         inner.attributes[STRICT] = True
         return values
 
