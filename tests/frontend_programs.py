@@ -56,8 +56,6 @@ def result_type(fn: Callable[..., Any], *types: Any) -> Any:
     """The type of what a function returns for scalar arguments of these types."""
     function = gy.func(fn)
 
-    def kernel(*_: Any) -> None: ...
-
     names = [f"p{k}" for k in range(len(types))]
     text = f"def kernel({', '.join(names)}):\n    r = fn({', '.join(names)})\n    print(r)\n"
     kernel = define(text, "kernel", {"fn": function})
@@ -77,7 +75,7 @@ def define(text: str, name: str, names: dict[str, Any] | None = None) -> Callabl
 def refused(
     body: str, names: dict[str, Any] | None = None, before: str = "", **options: Any
 ) -> list[Diagnostic]:
-    """The findings on a kernel body over arrays `x` of f32, `n` of i32, and scalars `s` of f32, `m` of i32."""
+    """Findings on a kernel body over arrays `x` of f32, `n` of i32, and scalars `s` of f32, `m` of i32."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     fn = define(f"{before}\ndef kernel(x, n, s, m):\n    i = gy.global_id()\n{lines}", "kernel", names)
     try:

@@ -1,12 +1,12 @@
 """Vectors, structs, tuples and arrays in kernels."""
 
 import numpy as np
+from tests.frontend_programs import launch, lowered, ops
 
 import gyral as gy
 from gyral.compiler.frontend.annotations import StaticValue
 from gyral.compiler.interp.launch import run
 from gyral.core.dtypes import ArrayType, Vec, f32, i32
-from tests.frontend_programs import launch, lowered, ops
 
 
 @gy.struct

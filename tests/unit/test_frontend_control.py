@@ -140,7 +140,7 @@ def variable_after_break(n):
 
 def variable_after_loop(n):
     k = 77
-    for k in range(n):
+    for k in range(n):  # noqa: B007
         pass
     return k
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.frontend_programs import define, launch, lowered, ops
 
 import gyral as gy
 from gyral.compiler.frontend.lower import lower_function, lower_kernel
 from gyral.compiler.ir.verify import verify
 from gyral.compiler.words import INTRINSICS, WORDS
 from gyral.core.dtypes import ArrayType, f32, f64, i32
-from tests.frontend_programs import define, launch, lowered, ops
 
 SCALE = 3
 TABLE = (1, 2.5, (4, True))
@@ -192,7 +192,7 @@ def test_global_ids_sets_the_rank() -> None:
 
 def test_a_word_outside_a_kernel_says_so() -> None:
     """Python itself cannot call a word."""
-    with pytest.raises(gy.UserError, match="gy.global_id was called outside a kernel"):
+    with pytest.raises(gy.UserError, match=r"gy\.global_id was called outside a kernel"):
         gy.global_id()
 
 

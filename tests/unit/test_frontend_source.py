@@ -6,19 +6,20 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.frontend_programs import define
 
 import gyral as gy
 from gyral.compiler.frontend.annotations import signature_of
 from gyral.compiler.frontend.lower import lower_kernel
 from gyral.compiler.frontend.source import source_of
 from gyral.core.dtypes import ArrayType, f32
-from tests.frontend_programs import define
 
 
 def imported(path: Path) -> ModuleType:
     """A module loaded from a file."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -78,7 +79,9 @@ def test_a_changed_file_is_refused(module: ModuleType) -> None:
     path = Path(module.__file__ or "")
     path.write_text(TEXT.replace("x[1]", "x[2]"))
     linecache.clearcache()
-    with pytest.raises(gy.CompileError, match="GY102: the text of first in .* is not what Python is running"):
+    with pytest.raises(
+        gy.CompileError, match=r"GY102: the text of first in .* is not what Python is running"
+    ):
         lower_kernel(module.first, [ArrayType(f32)])
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.frontend_programs import define, launch, lowered, refused, result_type
 
 import gyral as gy
 from gyral.compiler.frontend.annotations import WEAK_FLOAT
@@ -24,12 +25,12 @@ from gyral.core.dtypes import (
     u32,
     u64,
 )
-from tests.frontend_programs import define, launch, lowered, refused, result_type
 
 PROMOTED = [
     (i8, u8, i16), (i16, u16, i32), (i32, u32, i64), (i8, i32, i32), (u8, u32, u32), (u8, i64, i64),
     (i64, u64, None), (i8, u64, None), (f16, bf16, f32), (f16, f32, f32), (f32, f64, f64), (i32, f32, f32),
-    (i64, f32, f32), (i64, f16, f16), (u8, bf16, bf16), (bool_, bool_, u8), (bool_, i8, i16), (bool_, f32, f32),
+    (i64, f32, f32), (i64, f16, f16), (u8, bf16, bf16),
+    (bool_, bool_, u8), (bool_, i8, i16), (bool_, f32, f32),
     (index, i32, index), (index, i64, i64), (index, u8, index), (index, u32, i64), (index, u64, None),
     (index, f32, f32), (u64, u64, u64),
 ]  # fmt: skip
@@ -82,14 +83,18 @@ def test_shifts_keep_the_left_type(left: Any, right: Any) -> None:
         ("p0 + 1", u8, u8), ("p0 * 2", f16, f16), ("p0 + 1.5", f64, f64), ("p0 + 1.5", i32, f32),
         ("p0 + 1.5", i64, f64), ("p0 + 1.5", u8, f32), ("1 - p0", i64, i64), ("p0 ** 2", f32, f32),
         ("p0 ** 2", i16, i16), ("2 ** p0", i32, i32), ("p0 / 2", i32, f32), ("p0 // 2", f32, f32),
-        ("p0 + True", i8, i16), ("p0 == 1", u64, bool_), ("p0 & 1", u16, u16), ("-p0", u8, u8), ("abs(p0)", i8, i8),
-        ("min(p0, 1)", f32, f32), ("max(p0, 1.5)", i32, f32), ("gy.sin(p0)", i32, f32), ("gy.sin(p0)", i64, f64),
+        ("p0 + True", i8, i16), ("p0 == 1", u64, bool_), ("p0 & 1", u16, u16),
+        ("-p0", u8, u8), ("abs(p0)", i8, i8),
+        ("min(p0, 1)", f32, f32), ("max(p0, 1.5)", i32, f32),
+        ("gy.sin(p0)", i32, f32), ("gy.sin(p0)", i64, f64),
         ("gy.floor(p0)", i32, i32), ("round(p0)", f64, f64), ("int(p0)", f32, i32), ("int(p0)", f64, i64),
         ("int(p0)", u8, u8), ("float(p0)", i32, f32), ("float(p0)", i64, f64), ("bool(p0)", i32, bool_),
-        ("gy.global_id() * 4", i32, index), ("gy.global_id() * 2**40", i32, i64), ("p0 if p0 > 0 else 0", i8, i8),
+        ("gy.global_id() * 4", i32, index), ("gy.global_id() * 2**40", i32, i64),
+        ("p0 if p0 > 0 else 0", i8, i8),
         ("1 << p0", u8, u8), ("p0 and 1", i8, i8), ("not p0", f32, bool_), ("gy.clamp(p0, 0, 1)", i16, i16),
         ("gy.popcount(p0)", u64, u64), ("gy.rotl(p0, 3)", u8, u8), ("gy.isnan(p0)", f16, bool_),
-        ("gy.random_u32(p0, 1)", i32, u32), ("gy.bitcast(p0, gy.u32)", f32, u32), ("gy.ldexp(p0, 3)", f64, f64),
+        ("gy.random_u32(p0, 1)", i32, u32), ("gy.bitcast(p0, gy.u32)", f32, u32),
+        ("gy.ldexp(p0, 3)", f64, f64),
     ],
     ids=str,
 )  # fmt: skip
@@ -226,7 +231,8 @@ def test_promotions_to_f64_are_listed() -> None:
 
 
 @pytest.mark.parametrize("source, target, given, expected", [
-    (np.int64, np.int8, 300, 44), (np.int32, np.uint8, -1, 255), (np.float64, np.float32, 0.1, np.float32(0.1)),
+    (np.int64, np.int8, 300, 44), (np.int32, np.uint8, -1, 255),
+    (np.float64, np.float32, 0.1, np.float32(0.1)),
     (np.int32, np.float32, 7, 7.0), (np.bool_, np.int32, True, 1), (np.bool_, np.float32, True, 1.0),
 ])  # fmt: skip
 def test_stores_convert_within_a_kind(source: Any, target: Any, given: Any, expected: Any) -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.frontend_programs import define, refused
 
 import gyral as gy
 from gyral.compiler.frontend.codes import CODES
 from gyral.compiler.frontend.lower import lower_kernel
 from gyral.core.dtypes import ArrayType, f32
-from tests.frontend_programs import define, refused
 
 NAMES: dict[str, Any] = {
     "table": np.zeros(3), "numbers": [1, 2], "state": {"n": 1}, "nothing": None, "plain": lambda v: v,
@@ -31,7 +31,10 @@ SINGLE = [
     ("x[i] = nothing", "GY203", "'nothing' is None from outside the kernel", "nothing"),
     ("if s is None:\n    x[i] = 1", "GY105", "None is not part", "None"),
     ("if m in (1, 2):\n    x[i] = 1", "GY105", "`in` is not part", "m in (1, 2)"),
-    ("for k in range(3):\n    x[i] = k\nelse:\n    x[i] = 1", "GY106", "`for … else` is not part", "x[i] = 1"),
+    (
+        "for k in range(3):\n    x[i] = k\nelse:\n    x[i] = 1",
+        "GY106", "`for … else` is not part", "x[i] = 1",
+    ),
     ("while s > 3:\n    x[i] = 1\nelse:\n    x[i] = 2", "GY106", "`while … else` is not part", "x[i] = 2"),
     ("v = [1, 2]", "GY107", "a list would need memory from a heap", "[1, 2]"),
     ("v = {1: 2}", "GY107", "a dict would need memory from a heap", "{1: 2}"),
@@ -42,8 +45,14 @@ SINGLE = [
     ("v = 'text'", "GY108", "a string can only stand in print and assert", "'text'"),
     ("v = f'{s}'", "GY108", "a string can only stand in print and assert", "f'{s}'"),
     ("v = 'a' + 'b'", "GY108", "a string can only stand", "'a' + 'b'"),
-    ("match m:\n    case [1, 2]:\n        x[i] = 1", "GY112", "`case [1, 2]` of this match cannot be matched", "[1, 2]"),
-    ("match m:\n    case 1.5:\n        x[i] = 1", "GY112", "`case 1.5` of this match cannot be matched", "1.5"),
+    (
+        "match m:\n    case [1, 2]:\n        x[i] = 1",
+        "GY112", "`case [1, 2]` of this match cannot be matched", "[1, 2]",
+    ),
+    (
+        "match m:\n    case 1.5:\n        x[i] = 1",
+        "GY112", "`case 1.5` of this match cannot be matched", "1.5",
+    ),
     ("return s", "GY113", "a kernel returns nothing", "s"),
     ("for v in x:\n    x[i] = v", "GY114", "a loop cannot run over the array 'x'", "x"),
     ("for a, b in range(3):\n    x[i] = a", "GY114", "several targets at once", "a, b"),
@@ -78,7 +87,10 @@ SINGLE = [
     ("for k in range(s):\n    x[i] = k", "GY304", "`range` does not take f32", "s"),
     ("x[i] = s @ s", "GY304", "`@` does not take numbers", "s @ s"),
     ("x[i] = gy.f32 + 1", "GY305", "the type f32 is used where a number is needed", "gy.f32 + 1"),
-    ("t = gy.local(m, gy.f32)", "GY306", "the shape of gy.local must be known when compiling", "gy.local(m, gy.f32)"),
+    (
+        "t = gy.local(m, gy.f32)",
+        "GY306", "the shape of gy.local must be known when compiling", "gy.local(m, gy.f32)",
+    ),
     ("x[i] = gy.global_id(m)", "GY306", "the axis of global_id must be known", "gy.global_id(m)"),
     ("x[i] = 1 / 0", "GY307", "this divides by zero", "1 / 0"),
     ("x[i] = s + (1, 2)", "GY305", "a tuple of 2 is used where a number is needed", "s + (1, 2)"),
@@ -139,13 +151,22 @@ FUNCTIONS = [
         "GY504", "f calls itself through g",
     ),
     ("@gy.kernel\ndef other(x: gy.Array[gy.f32]):\n    x[0] = 1", "other(x)", "GY505", "other is a kernel"),
-    ("@gy.func\ndef f(v):\n    if v > 0:\n        return 1", "x[i] = f(s)", "GY514", "f returns a value on some paths"),
+    (
+        "@gy.func\ndef f(v):\n    if v > 0:\n        return 1", "x[i] = f(s)",
+        "GY514", "f returns a value on some paths",
+    ),
     ("@gy.func\ndef f(v):\n    v + 1", "x[i] = f(s)", "GY305", "f() is used where a number is needed"),
     ("@gy.func\ndef f(a):\n    return a", "x[i] = f(x)", "GY511", "the array 'a' cannot be returned"),
-    ("@gy.func\ndef f(a: gy.Array[gy.i32]):\n    a[0] = 1", "f(x)", "GY512", "'a' takes Array[i32], not an array of f32"),
+    (
+        "@gy.func\ndef f(a: gy.Array[gy.i32]):\n    a[0] = 1", "f(x)",
+        "GY512", "'a' takes Array[i32], not an array of f32",
+    ),
     ("@gy.func\ndef f(a: gy.In[gy.Array]):\n    a[0] = 1", "f(x)", "GY406", "'a' is declared read-only"),
     ("@gy.func\ndef f(v: gy.i32):\n    return v", "x[i] = f(s)", "GY303", "f32 is not converted to i32"),
-    ("@gy.func\ndef f(v: gy.Static[int]):\n    return v", "x[i] = f(m)", "GY306", "the argument 'v' must be known"),
+    (
+        "@gy.func\ndef f(v: gy.Static[int]):\n    return v", "x[i] = f(m)",
+        "GY306", "the argument 'v' must be known",
+    ),
     ("@gy.func\ndef f(*v):\n    return 1", "x[i] = f(m)", "GY111", "a parameter with `*` is not part"),
     ("@gy.struct\nclass P:\n    a: gy.f32", "v = P()", "GY308", "P is given no 'a'"),
     ("@gy.struct\nclass P:\n    a: gy.f32", "v = P(b=1)", "GY308", "P has no field 'b'"),

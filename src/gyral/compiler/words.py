@@ -1,7 +1,7 @@
 """The words of the kernel language that are called: one object per word.
 
-Kernels name them (`gy.global_id()`); the frontend knows them by identity. Called by Python itself, a word says
-that it belongs into a kernel.
+Kernels name them (`gy.global_id()`); the frontend knows them by identity. Called by Python itself, a word
+says that it belongs into a kernel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ REQUIRED: Any = object()
 
 
 class Word:
-    """One word: its name, its parameters with defaults (REQUIRED where there is none), one line of meaning."""
+    """One word: its name, its parameters with defaults (REQUIRED where there is none), its meaning."""
 
     __slots__ = ("__name__", "doc", "name", "parameters")
 

@@ -14,7 +14,7 @@ OWN_NAMES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lamb
 
 
 def names_in(node: ast.AST) -> Iterator[ast.Name]:
-    """Every name inside an expression, in no promised order; not those that comprehensions have to themselves."""
+    """Every name inside an expression, in no promised order, but for the own names of comprehensions."""
     pending = [node]
     while pending:
         at = pending.pop()

@@ -177,13 +177,15 @@ _BUILTINS: dict[Any, Callable[[Frame, ast.Call], Datum]] = {
 }
 
 FROM_NUMPY = {
-    "arcsin": "gy.asin", "arccos": "gy.acos", "arctan": "gy.atan", "arctan2": "gy.atan2", "arcsinh": "gy.asinh",
+    "arcsin": "gy.asin", "arccos": "gy.acos", "arctan": "gy.atan", "arctan2": "gy.atan2",
+    "arcsinh": "gy.asinh",
     "arccosh": "gy.acosh", "arctanh": "gy.atanh", "absolute": "abs", "power": "**", "maximum": "max",
     "minimum": "min", "where": "`a if condition else b`", "float32": "gy.f32", "float64": "gy.f64",
     "float16": "gy.f16", "int8": "gy.i8", "int16": "gy.i16", "int32": "gy.i32", "int64": "gy.i64",
     "uint8": "gy.u8", "uint16": "gy.u16", "uint32": "gy.u32", "uint64": "gy.u64", "bool": "gy.bool_",
     "bool_": "gy.bool_", "zeros": "gy.local", "empty": "gy.local", "sum": "a loop, or gy.block_sum",
-    "clip": "gy.clamp", "mod": "%", "dot": "gy.dot, or a loop", "deg2rad": "gy.radians", "rad2deg": "gy.degrees",
+    "clip": "gy.clamp", "mod": "%", "dot": "gy.dot, or a loop", "deg2rad": "gy.radians",
+    "rad2deg": "gy.degrees",
 }  # fmt: skip
 
 

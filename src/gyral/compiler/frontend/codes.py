@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One kind of refusal. `message` says what is wrong, `advice` what to do, `why` explains on the docs page."""
+    """One kind of refusal. `message` says what is wrong, `advice` what to do; `why` is for the docs page."""
 
     code: str
     title: str
@@ -36,14 +36,15 @@ NO_SOURCE = _code(
     "Source not to be had",
     "the source of {name} cannot be read: {why}",
     "{advice}",
-    "Kernels are compiled from their Python source. Files, notebook cells and text registered with linecache work.",
+    "Kernels are compiled from their source. Files, notebook cells and text registered with linecache work.",
 )
 SOURCE_CHANGED = _code(
     102,
     "Source changed",
     "the text of {name} in {file} is not what Python is running",
     "import or run the file again, so that the function and its text agree",
-    "The file was edited after the function was defined. Compiling the new text would run something else than Python would.",
+    "The file was edited after the function was defined. Compiling the new text would run something else "
+    "than Python would.",
 )
 NOT_A_FUNCTION = _code(
     103,
@@ -56,7 +57,7 @@ UNSUPPORTED_STATEMENT = _code(
     "Unsupported statement",
     "{what} is not part of the kernel language",
     "{advice}",
-    "Kernels run on thousands of threads without a Python interpreter: no exceptions, generators, imports or classes.",
+    "Kernels run on thousands of threads without an interpreter: no exceptions, generators or imports.",
 )
 UNSUPPORTED_EXPRESSION = _code(
     105,
@@ -183,7 +184,7 @@ IMPLICIT_NARROWING = _code(
     "Conversion must be written",
     "{source} is not converted to {target} by itself",
     "write `gy.{target}(…)`",
-    "A store converts within a kind and integer to float; float to integer loses the fraction and must be written.",
+    "A store converts within a kind and integer to float; float to integer loses the fraction.",
 )
 OPERAND = _code(
     304,
@@ -399,6 +400,15 @@ VARYING_BARRIER = _code(
     "Barrier under varying control",
     "this is reached by some threads of a block and not by others",
     "move it out of the branch or loop whose condition differs between threads",
-    "Every thread of a block must arrive at a barrier. A condition that depends on a thread's id, or on memory "
-    "that the kernel writes, can differ; `gy.block_broadcast` makes a value uniform.",
+    "Every thread of a block must arrive at a barrier. A condition that depends on a thread's id, or on "
+    "memory that the kernel writes, can differ; `gy.block_broadcast` makes a value uniform.",
+)
+
+# 6xx: what a device lacks
+DEVICE_GAP = _code(
+    601,
+    "Device lacks a type or feature",
+    "{what} is not to be had on this device",
+    "choose another device, or a type and feature that its capability record names",
+    "Gaps are gathered before anything runs: nothing is silently replaced or run elsewhere.",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+
 from gyral.compiler.frontend import codes
 from gyral.compiler.frontend.assigned import statements_in
 from gyral.compiler.frontend.source import Source

@@ -53,8 +53,8 @@ class Unit:
     """One kernel and the functions it reaches.
 
     `frozen`: captured values by (function, name), filled on the first compile and compared later.
-    `named`: words that need a block, `axes`: axes named, `ids`: ranks said by global_ids; each with the finding
-    that says so where it turns out wrong.
+    `named`: words that need a block, `axes`: axes named, `ids`: ranks said by global_ids; each with the
+    finding that says so where it turns out wrong.
     """
 
     name: str

@@ -108,7 +108,7 @@ class Join:
             self.assumed = found[0], False
 
     def conflict(self) -> tuple[DType, ast.AST, DType, ast.AST | None] | None:
-        """A definition whose type the name cannot take: its type and place, and those of another definition."""
+        """A definition whose type the name cannot take: its type and place, and those of another one."""
         for part in self.parts or ():
             found = part.conflict()
             if found is not None:

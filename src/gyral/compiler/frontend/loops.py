@@ -197,7 +197,8 @@ def _range(f: Frame, args: list[Datum], node: ast.Call) -> Count | None:
     for datum, arg in zip(args, node.args, strict=True):
         bad = datum.value if isinstance(datum, Const) else getattr(datum, "dtype", i64)
         if isinstance(bad, (bool, float)) or (isinstance(bad, DType) and not bad.is_integer):
-            f.refuse(codes.OPERAND, arg, op="range", what=describe(datum), advice="convert it, such as `gy.i32(…)`")
+            advice = "convert it, such as `gy.i32(…)`"
+            f.refuse(codes.OPERAND, arg, op="range", what=describe(datum), advice=advice)
     dtype, weak = common(f, node, *given)
     if weak:
         wide = [default_type(g.value) for g in given if isinstance(g, Const)]
@@ -206,11 +207,7 @@ def _range(f: Frame, args: list[Datum], node: ast.Call) -> Count | None:
     if isinstance(step, Const) and step.value == 0:
         f.refuse(codes.ARGUMENTS, node, name="range", what="has a step of 0", usage="a step other than 0")
     lower, upper, by = (adopt(f, g, dtype, node) for g in given)
-    if isinstance(step, Const):
-        return Count(lower, upper, by, int(step.value))
-    zero, one = f.const(dtype, 0), f.const(dtype, 1)
-    still = f.emit(CmpOp, by, zero, predicate="eq")
-    return Count(lower, f.emit(SelectOp, still, lower, upper), f.emit(SelectOp, still, one, by), None)
+    return Count(lower, upper, by, int(step.value) if isinstance(step, Const) else None)
 
 
 def _lower_leaving(f: Frame, node: For, until: ast.expr, target: ast.Name, count: Count, body: Body) -> None:

@@ -73,9 +73,9 @@ def lower_kernel(
     check: bool = False,
     frozen: MutableMapping[tuple[str, str], Any] | None = None,
 ) -> Lowered:
-    """The IR of a kernel for one combination of arguments, one per parameter; CompileError with every finding.
+    """The IR of a kernel for one argument per parameter; CompileError with every finding.
 
-    `rank` None takes it from the words the kernel names. `block` is the block of the kernel or the launch, if any.
+    `rank` None takes it from the words the kernel names. `block` is that of the kernel or the launch, if any.
     `frozen` keeps captured values from one call to the next: give the same mapping for every specialisation.
     """
     module = Lowered()

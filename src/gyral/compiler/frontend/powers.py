@@ -18,7 +18,7 @@ PRODUCT_LIMIT = 4
 
 
 def power(f: Frame, base: Number, exponent: Number, node: ast.AST) -> Scalar:
-    """base ** exponent. Integers to a negative power give 0, as 1 / x**n rounded toward zero, and 1, -1 for those."""
+    """base ** exponent. An integer to a negative power is rounded toward zero: 0 but for 1 and -1."""
     dtype, weak = common(f, node, base, exponent)
     f.at(node)
     kind = weakness(base, exponent) if weak else ""

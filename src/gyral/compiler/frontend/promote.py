@@ -11,7 +11,7 @@ UNSIGNED = {8: u8, 16: u16, 32: u32, 64: u64}
 def promote(a: DType, b: DType) -> DType | None:
     """The type of `a + b`; None where there is none (u64 with a signed type).
 
-    As NumPy among integers and among floats; an integer with a float takes the float's type; bool counts as u8;
+    As NumPy among integers and among floats; an integer with a float takes its type; bool counts as u8;
     `index` stays with integers of up to 32 signed bits and gives i64 with wider ones.
     """
     if a is b:
@@ -82,5 +82,5 @@ def may_wrap(source: DType, target: DType) -> bool:
 
 
 def joins(a: DType, whole: DType) -> bool:
-    """Whether a name of type `whole` may also be assigned `a`: index takes the place of i32, i64 that of index."""
+    """Whether a name of type `whole` may be assigned `a`: index stands for i32 too, i64 for index."""
     return a is whole or (whole is index and a is i32) or (whole is i64 and a is index)

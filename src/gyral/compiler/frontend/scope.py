@@ -1,7 +1,7 @@
 """Def-use webs of a function's names: which assignments reach the same use, and what must be merged where.
 
 One walk over the structured statements numbers every definition and every merge (as SSA construction does).
-Merges that some use needs are live; the definitions that meet in live merges are one web and get one type, so a
+Merges that some use needs are live; the definitions that meet in live merges are one web of one type, so a
 statement that dominates all later uses of its name starts a web of its own: that is shadowing.
 """
 

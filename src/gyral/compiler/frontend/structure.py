@@ -64,7 +64,7 @@ class While:
 
 @dataclass(slots=True)
 class For:
-    """A counted loop; `until` ends it before a turn. `kept`: the target's last value is used after the loop."""
+    """A counted loop; `until` ends it before a turn. `kept`: the target's value is used after the loop."""
 
     statement: ast.For
     until: ast.expr | None
@@ -91,8 +91,8 @@ class Loop:
 class Structurer:
     """Turns a function's body into structured statements.
 
-    `constant` gives the truth of a test known when compiling, else None; `limit` is called with a node that is
-    nested too deeply.
+    `constant` gives the truth of a test known when compiling, else None; `limit` is called with a node
+    that is nested too deeply.
     """
 
     constant: Constant
@@ -231,7 +231,7 @@ class Structurer:
         return True
 
     def _while(self, statement: ast.While, forever: bool, out: list[Node]) -> tuple[Sequence[ast.stmt], bool]:
-        """Lower a while loop; give back what its only exit runs, to follow it, and whether `$done` may be set."""
+        """Lower a while loop; what its only exit runs, to follow it, and whether `$done` may be set."""
         loop = Loop(self._fresh())
         before, exits, after, last = self._leading(statement.body, forever)
         if before and self.flow(after) & (Way.BREAK | Way.RETURN):  # a flag must stop `before` too
@@ -270,7 +270,7 @@ class Structurer:
     def _leading(
         self, body: Sequence[ast.stmt], forever: bool
     ) -> tuple[Sequence[ast.stmt], list[ast.expr], Sequence[ast.stmt], Sequence[ast.stmt]]:
-        """Split a body into what comes before its leading exits, their conditions, the rest, what the exit runs."""
+        """Split a body: what precedes its leading exits, their conditions, the rest, what the exit runs."""
         at = 0
         if forever:
             while at < len(body) and self.flow(body[at : at + 1]) == Way.FALL:

@@ -1,4 +1,4 @@
-"""Calls of words: where a thread stands, memory, order, atomics, and what blocks and subgroups do together."""
+"""Calls of words: where a thread stands, memory, order, atomics, what blocks and subgroups do together."""
 
 from __future__ import annotations
 
@@ -121,7 +121,8 @@ def _shape(f: Frame, word: Word, datum: Datum, node: ast.Call) -> tuple[int, ...
     for n in shape:
         size *= n
     if not 1 <= len(shape) <= 4 or min(shape) < 1 or size > MAX_MEMORY:
-        what = f"{shape} is no shape of on-chip memory: 1 to 4 extents, each 1 or more, {MAX_MEMORY} elements at most"
+        limits = f"1 to 4 extents, each 1 or more, {MAX_MEMORY} elements at most"
+        what = f"{shape} is no shape of on-chip memory: {limits}"
         f.refuse(codes.MEMORY_SHAPE, node, what=what, word=word.name)
     return shape
 
@@ -224,7 +225,7 @@ def atomic_store(f: Frame, word: Word, args: list[Datum], node: ast.Call) -> Dat
 
 
 def _each(f: Frame, datum: Datum, node: ast.Call, apply: Callable[[Value], Value], conditions: bool) -> Datum:
-    """Apply to a number, or to each component of a vector; conditions for any and all, else True counts as 1."""
+    """Apply to a number, or each component of a vector; to a condition for any and all, else True is 1."""
     if isinstance(datum, Vector) and not conditions:
         return Vector(datum.type, tuple(Scalar(apply(item.value)) for item in datum.items))
     if conditions:
