@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from gyral.compiler.interp.launch import run
@@ -41,7 +42,7 @@ class Maker:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.module = Module()
-        self.helper: FuncOp | None = None
+        self.memories: tuple[Value, ...] = ()
 
     def program(self) -> Module:
         """A module of a helper function and a kernel over (f32, i32, In[f32], In[i32], out f32, out i64)."""
@@ -101,7 +102,13 @@ class Maker:
 
     def ops(self, build: Builder, pool: Pool, count: int, depth: int) -> None:
         """Add `count` random ops; pools inside regions are copies."""
-        makers = [self.binary] * 5 + [self.unary, self.compare, self.select, self.convert, self.maths]
+        makers: list[Callable[..., None]] = [self.binary] * 5 + [
+            self.unary,
+            self.compare,
+            self.select,
+            self.convert,
+            self.maths,
+        ]
         if self.memories:
             makers += [self.load, self.access_local, self.call, self.atomic]
         if depth < 3:
@@ -167,8 +174,9 @@ class Maker:
 
     def load(self, build: Builder, pool: Pool) -> None:
         source = self.random.choice(self.memories[:2])
+        t: Any = source.type
         place = self.small(build, self.pick(build, pool, index))
-        self.keep(pool, build.value(memory.LoadOp, source, place, type=source.type.elem))
+        self.keep(pool, build.value(memory.LoadOp, source, place, type=t.elem))
 
     def atomic(self, build: Builder, pool: Pool) -> None:
         place = self.small(build, self.pick(build, pool, index))
