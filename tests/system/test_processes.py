@@ -68,6 +68,15 @@ def test_an_edited_kernel_is_compiled_again(tmp_path: Path) -> None:
     assert "AssertionError" in changed.stderr
 
 
+def test_an_edit_that_means_nothing_loads_no_llvm(tmp_path: Path) -> None:
+    """A new comment or name is compiled to the same text, whose machine code is there already."""
+    loaded = "print('llvmlite' in sys.modules)"
+    assert run(script(tmp_path, SAXPY, LAUNCH, loaded), tmp_path / "cache").stdout.strip() == "True"
+    renamed = SAXPY.replace("    i = gy", "    # a comment\n    k = gy").replace("[i]", "[k]")
+    edited = run(script(tmp_path, renamed, LAUNCH, loaded), tmp_path / "cache")
+    assert edited.stdout.strip() == "False", edited.stderr
+
+
 def test_two_processes_may_compile_at_once(tmp_path: Path) -> None:
     """Processes that start together with an empty cache all get the right result."""
     program = script(tmp_path, SAXPY, LAUNCH)

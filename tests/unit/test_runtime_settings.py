@@ -16,7 +16,7 @@ from gyral.drivers.cpu.driver import CpuDriver, open_cpu
 from gyral.drivers.cpu.identity import identity, vector_bits
 from gyral.drivers.cpu.queue import Queue, wait
 from gyral.jit import targets
-from gyral.jit.compile import host as compiled_host
+from gyral.jit.machine import host as compiled_host
 from gyral.runtime.device import current_device
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 import time
 import warnings
 
@@ -27,7 +26,6 @@ class DiskCache:
         self.folder = folder
         self.limit = limit
         self._warned = False
-        self._lock = threading.Lock()
 
     def read(self, key: str) -> bytes | None:
         """What was kept under a key, or None."""
@@ -114,16 +112,15 @@ class DiskCache:
 
     def _trim(self) -> None:
         """Remove what was not used for longest until a tenth of the room is free."""
-        with self._lock:
-            entries = self._entries()
-            total = sum(size for _, size, _ in entries)
-            if total <= self.limit:
+        entries = self._entries()
+        total = sum(size for _, size, _ in entries)
+        if total <= self.limit:
+            return
+        for _, size, path in sorted(entries):
+            self._discard(path)
+            total -= size
+            if total <= self.limit - self.limit // 10:
                 return
-            for _, size, path in sorted(entries):
-                self._discard(path)
-                total -= size
-                if total <= self.limit - self.limit // 10:
-                    return
 
     def _note_use(self, path: str) -> None:
         try:

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from gyral.compiler import pipeline
-from gyral.compiler.emit.llvm.host import Host
 from gyral.compiler.emit.llvm.program import ENTRY, Emitted, emit
 from gyral.compiler.frontend.annotations import WEAK_BOOL, WEAK_FLOAT, WEAK_INT, Argument
 from gyral.compiler.frontend.annotations import StaticValue as CompilerStatic
 from gyral.compiler.frontend.frame import Promotion
 from gyral.compiler.frontend.lower import Lowered, lower_kernel
-from gyral.compiler.interp.launch import run
 from gyral.compiler.ir.graph import Module
 from gyral.compiler.ir.printer import print_module
+from gyral.core import entry
 from gyral.core.artifact import Artifact
-from gyral.drivers.cpu import codegen, image
 from gyral.jit.arguments import Kind, StaticValue, Weak
+from gyral.jit.machine import assembly_of, host, image_of
 from gyral.jit.request import Request
 
 _WEAK = {Weak.INT: WEAK_INT, Weak.FLOAT: WEAK_FLOAT, Weak.BOOL: WEAK_BOOL}
@@ -32,8 +30,8 @@ Dump = Callable[[str, Module], None]
 def for_cpu(request: Request) -> Artifact:
     """Machine code for the processor this runs on."""
     emitted = _emitted(request)
-    data, entry = image.flatten(codegen.assemble(emitted.text, host()), ENTRY)
-    return Artifact("cpu-image", data, entry, emitted.signature)
+    code, start = image_of(emitted.text, ENTRY)
+    return Artifact("cpu-image", code, start, emitted.signature)
 
 
 def llvm_source(request: Request) -> str:
@@ -43,7 +41,7 @@ def llvm_source(request: Request) -> str:
 
 def asm_source(request: Request) -> str:
     """The assembly of a kernel."""
-    return codegen.assembly(_emitted(request).text, host())
+    return assembly_of(_emitted(request).text)
 
 
 def ir_text(request: Request, stage: str | None = None) -> str:
@@ -99,22 +97,8 @@ def interpret(
             arguments.append(value)
         elif form == "scalars":
             arguments += value
+    run = entry.load("gyral.compiler.interp.launch:run")
     run(lowered(request), shape, block or None, arguments, check=request.options.check != "off")
-
-
-@cache
-def host() -> Host:
-    """This machine, as the emitter and the code generator know it."""
-    found = codegen.host()
-    return Host(found.triple, found.cpu, found.features, _vector_bits(found.features))
-
-
-def _vector_bits(features: str) -> int:
-    """The widest vector registers worth using."""
-    have = set(features.split(","))
-    if {"+avx512f", "+avx512vl", "+avx512bw", "+avx512dq"} <= have:
-        return 512
-    return 256 if "+avx2" in have else 128
 
 
 def _emitted(request: Request) -> Emitted:

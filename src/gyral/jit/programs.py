@@ -11,7 +11,7 @@ from typing import Any
 from gyral.core import entry, settings
 from gyral.core.artifact import ArrayParameter, Artifact
 from gyral.core.clock import MONOTONIC
-from gyral.core.errors import CompileError, Diagnostic, UserError
+from gyral.core.errors import CompileError, Diagnostic, GyralError, InternalError, UserError
 from gyral.core.events import CacheTrouble, Compiled, emit
 from gyral.core.span import Span
 from gyral.jit import codec, targets
@@ -52,7 +52,7 @@ class Programs:
         self._name, self._function, self._rank = name, function, rank
         self._loaded: dict[tuple[Spec, str], Any] = {}
         self._writes: dict[tuple[Kind, ...], tuple[bool, ...]] = {}
-        self._failures: dict[str, UserError] = {}
+        self._failures: dict[str, Callable[[], UserError]] = {}
         self._first: Fingerprint | None = None
 
     def writes(self, kinds: tuple[Kind, ...]) -> tuple[bool, ...] | None:
@@ -79,7 +79,7 @@ class Programs:
         with _turn.lock:
             key = self.key(spec)
             if key in self._failures:
-                raise self._failures[key].with_traceback(None)
+                raise self._failures[key]()
             artifact = self._from_disk(key)
             origin = "disk"
             if artifact is None:
@@ -116,8 +116,15 @@ class Programs:
         try:
             artifact = targets.compile_for(spec.device, request)
         except UserError as error:
-            self._failures[key] = error
+            self._failures[key] = _repeated(error)
             raise
+        except (GyralError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise InternalError(
+                f"compiling {self._name} failed inside Gyral ({type(error).__name__}: {error}); "
+                "please report it with the kernel"
+            ) from error
         disk().write(key, codec.encode(artifact))
         return artifact
 
@@ -135,6 +142,15 @@ class Programs:
         span = Span(made.co_filename, made.co_firstlineno, 0, made.co_firstlineno, 0)
         message = code.message.format(name=name, old=_Plain(old), new=_Plain(new))
         return CompileError(Diagnostic(code.code, message, code.advice, span))
+
+
+def _repeated(error: UserError) -> Callable[[], UserError]:
+    """The same error anew: raising one object twice would keep the first caller's frames alive."""
+    if isinstance(error, CompileError):
+        diagnostics = error.diagnostics
+        return lambda: CompileError(*diagnostics)
+    kind, args = type(error), error.args
+    return lambda: kind(*args)
 
 
 class _Plain(str):

@@ -159,8 +159,11 @@ def check_level(value: Any) -> Any:
 
 
 def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()
     for opened in _open.values():
         opened._local = threading.local()
+        opened.pool.renew_lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -75,6 +75,10 @@ class Pool:
         with self._lock:
             self._shrink(keep)
 
+    def renew_lock(self) -> None:
+        """In a forked child: the thread that may have held the lock is not there to let go of it."""
+        self._lock = threading.RLock()
+
     def statistics(self) -> PoolStatistics:
         """What the pool did so far."""
         with self._lock:
