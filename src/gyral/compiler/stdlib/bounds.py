@@ -1,7 +1,9 @@
 """Measured errors of the maths library, in units in the last place of the true value.
 
-f32 bounds of functions of one value come from all 2**32 arguments (`benchmarks/accuracy`), the others
-from samples over every binade with a margin added. They hold for the bodies as written: a compiler that
+f32 bounds of functions of one value come from sweeps (`benchmarks/accuracy`): all 2**32 floats through sin
+and cos; all positive ones, and all or every 37th negative one, through exp, log, tan, tanh, erf, rsqrt and
+their kin; every fifth to thousandth through gamma, cbrt, erfc and the inverses. The others come from samples
+over every binade with a margin added. They hold for the bodies as written: a compiler that
 re-associates or contracts inside them breaks the compensated steps, so bodies are compiled strictly even
 under fastmath.
 """
@@ -23,7 +25,7 @@ ULP: dict[str, float] = {
     "atanh_f64": 2.1,
     "cbrt_f32": 0.8,
     "cbrt_f64": 0.8,
-    "cos_f32": 1.0,
+    "cos_f32": 0.9,
     "cos_f64": 0.9,
     "cosh_f32": 1.5,
     "cosh_f64": 1.5,
@@ -59,7 +61,7 @@ ULP: dict[str, float] = {
     "remainder_f64": 0.0,
     "rsqrt_f32": 1.0,
     "rsqrt_f64": 1.0,
-    "sin_f32": 1.0,
+    "sin_f32": 0.9,
     "sin_f64": 0.9,
     "sinh_f32": 1.8,
     "sinh_f64": 2.0,
