@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gyral.compiler.emit.llvm import collective, local
+from gyral.compiler.emit.llvm import collective, exchange, local
 from gyral.compiler.emit.llvm.blockplace import BlockPlace, BlockShape, Spot
 from gyral.compiler.emit.llvm.context import Context, Plan
 from gyral.compiler.emit.llvm.control import for_counted, if_jump, while_jump
@@ -31,8 +31,8 @@ BLOCK_WORDS = (LocalIdOp, BlockIdOp, BlockDimOp, GridDimOp, SharedOp, LaneIdOp)
 
 
 def needs_block(function: Op) -> bool:
-    """Whether the kernel's meaning depends on its block."""
-    return any(
+    """Whether the kernel's meaning depends on its block, or the walk over one serves it better."""
+    return bool(exchange.find(function)) or any(
         isinstance(op, BLOCK_WORDS)
         or (isinstance(op, SpanOp) and op.scope == "block")
         or (isinstance(op, Operation) and op.has(SYNC | GANG))
@@ -45,7 +45,8 @@ def shape_of(plan: Plan) -> BlockShape:
     rank = plan.function.attributes.get("rank", 1)
     extents = plan.options.block or plan.function.attributes.get("block") or ()
     if not extents:
-        extents = (1,) * (rank - 1) + (4 * plan.width,)
+        row = exchange.THREADS if exchange.find(plan.function) else 4 * plan.width
+        extents = (1,) * (rank - 1) + (row,)
     return BlockShape((1,) * (3 - rank) + tuple(extents), plan.width)
 
 
@@ -98,6 +99,7 @@ class Walk:
     given: dict
     top: Context = field(init=False)
     slots: Slots = field(init=False)
+    exchanged: frozenset[Op] = frozenset()
     local_regions: list[tuple[Value, str, int]] = field(default_factory=list)
     alive: str = ""
 
@@ -118,7 +120,10 @@ class Walk:
         if plan.checked:
             self.alive = self.slots.region(8 * self.shape.gangs)
             counted(self.text, "0", str(self.shape.gangs), self._revive)
-        self.slots.find(plan.function.regions[0], is_boundary)
+        if not plan.checked:
+            found = exchange.find(plan.function)
+            self.exchanged = frozenset(op for op in found if exchange.applies(op, plan.variance))
+        self.slots.find(plan.function.regions[0], self.divides)
         self.level(self.top, plan.function.regions[0])
         plan.scratch_bytes = max(plan.scratch_bytes, self.slots.used)
 
@@ -141,11 +146,15 @@ class Walk:
                 self.local_regions.append((op.out, region, size))
                 self.memories[op.out] = LocalMemory({}, op.out.type.shape, offsets)
 
+    def divides(self, op: Op) -> bool:
+        """Whether an op stands between stretches: it is, or holds, a word of the whole block."""
+        return op in self.exchanged or any(inner.has(SYNC) for inner in op.walk())
+
     def level(self, ctx: Context, block: Block) -> None:
         """Write a region that holds a barrier, or the whole body: stretches between boundaries."""
         stretch: list[Op] = []
         for op in block.ops[:-1]:
-            if is_boundary(op):
+            if self.divides(op):
                 self.stretch(stretch)
                 stretch = []
                 self.boundary(op)
@@ -224,7 +233,9 @@ class Walk:
 
     def boundary(self, op: Op) -> None:
         """Write an op that all threads of the block reach together."""
-        if isinstance(op, IfOp):
+        if op in self.exchanged:
+            exchange.emit(self, op, self.shape.threads)
+        elif isinstance(op, IfOp):
             if_jump(self.top, op, lambda ctx, region: self._side(op, region))
         elif isinstance(op, ForOp):
             carried = op.body.args[1:]
@@ -252,8 +263,3 @@ class Walk:
             self.copy(region.terminator.operands[1:], op.results)
         else:
             self.copy(region.terminator.operands, op.test.args)
-
-
-def is_boundary(op: Op) -> bool:
-    """Whether an op is, or holds, a word of the whole block."""
-    return any(inner.has(SYNC) for inner in op.walk())

@@ -343,16 +343,21 @@ def _below(ctx: Context, counter: Value, upper: Value) -> dict[Chain, str]:
 
 def _blend(ctx: Context, op: Operation, carried: Carried) -> None:
     """Next values where the mask holds, the old ones elsewhere, noted as the carried values themselves."""
-    for arg, following in zip(carried.args, op.body.terminator.operands, strict=True):
-        form = ctx.form(arg.type, bool(ctx.bits(arg) & LANE))
-        names = {}
-        for key in ctx.keys(ctx.bits(arg)):
-            new = in_form(ctx, following, arg, key)
-            names[key] = new
-            if form.lanes:
-                names[key] = select(ctx, form, ctx.mask[key], new, carried.phis[arg, key].name)
-        for key, name in names.items():
+    following = yielded(ctx, op.body.terminator.operands, carried.args)
+    for arg in carried.args:
+        keys = ctx.keys(ctx.bits(arg))
+        new = {key: following[arg, key] for key in keys}
+        old = {key: carried.phis[arg, key].name for key in keys}
+        for key, name in blended(ctx, arg, new, old).items():
             ctx.set(arg, key, held(ctx, arg, name))
+
+
+def blended(ctx: Context, value: Value, new: dict[Chain, str], old: dict[Chain, str]) -> dict[Chain, str]:
+    """By chain, the new name of a value in active lanes and the old one elsewhere."""
+    form = ctx.form(value.type, bool(ctx.bits(value) & LANE))
+    if not form.lanes or ctx.mask is None:
+        return new
+    return {key: select(ctx, form, ctx.mask[key], name, old[key]) for key, name in new.items()}
 
 
 def _restore(ctx: Context, carried: Carried) -> None:

@@ -5,7 +5,18 @@ the frontend turns them into conditions, so that C, WGSL and masked SIMD all fol
 
 from __future__ import annotations
 
-from gyral.compiler.ir.define import ANY, BOOL, INTEGER, SCALAR, Operation, attr, operand, operands, region, results
+from gyral.compiler.ir.define import (
+    ANY,
+    BOOL,
+    INTEGER,
+    SCALAR,
+    Operation,
+    attr,
+    operand,
+    operands,
+    region,
+    results,
+)
 from gyral.compiler.ir.traits import TERMINATOR
 
 
@@ -65,7 +76,7 @@ class ForOp(Operation):
     """for iv in range(lower, upper, step), carrying values; the trip count is fixed at entry.
 
     Block arguments: iv, then the carried values; the body yields their next values.
-    step is never 0 here (step 0 gives no trips); the iv never leaves its type's range.
+    A step of 0 gives no trips.
     """
 
     name = "control.for"
