@@ -43,6 +43,8 @@ class Expressions:
     """
 
     rng: random.Random
+    ids: tuple[str, ...] = ("i",)
+    """The thread's ids, as the program names them."""
 
     def of(self, dtype: DType, scope: Scope, depth: int) -> str:
         """An expression whose type is `dtype`."""
@@ -78,7 +80,7 @@ class Expressions:
         arrays = [name for name, t in scope.arrays.items() if t is dtype]
         if arrays and self.rng.random() < 0.6:
             name = self.rng.choice(arrays)
-            return f"{name}[(i + {self.rng.randrange(9)}) % len({name})]"
+            return f"{name}[({self.rng.choice(self.ids)} + {self.rng.randrange(9)}) % len({name})]"
         return f"gy.{dtype}({self.literal(dtype)})"
 
     def literal(self, dtype: DType) -> str:
@@ -133,9 +135,9 @@ class Expressions:
         """An index inside the array `name`: affine in the thread's id, uniform, or any."""
         match self.rng.randrange(4):
             case 0:
-                return f"(i + {self.rng.randrange(9)}) % len({name})"
+                return f"({' + '.join(self.ids)} + {self.rng.randrange(9)}) % len({name})"
             case 1:
-                return f"i * {self.rng.randrange(4)} % {name}.size"
+                return f"{self.rng.choice(self.ids)} * {self.rng.randrange(4)} % {name}.size"
             case 2:
                 return f"{self.rng.randrange(4)}"
             case _:

@@ -14,15 +14,21 @@ from gyral.testing.sample import mixed, numpy_type
 from gyral.testing.source import define
 
 BLOCKS: tuple[int, ...] = (4, 8, 16, 32, 40)
+BLOCKS_2D: tuple[tuple[int, int], ...] = ((1, 16), (4, 8), (3, 5), (2, 32))
+COUNTS: tuple[int, ...] = (1, 5, 16, 23, 37, 64, 71)
+SHAPES: tuple[tuple[int, int], ...] = ((1, 7), (5, 16), (7, 19), (12, 33))
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A kernel called `fuzz` with its launch. `seed` makes its data."""
+    """A kernel called `fuzz` with its launch; `block` is the launch's, where the kernel has none of its own.
+
+    `seed` makes its data.
+    """
 
     text: str
-    count: int
-    block: int | None
+    shape: tuple[int, ...]
+    block: tuple[int, ...] | None
     inputs: tuple[tuple[str, DType, int], ...]
     outputs: tuple[tuple[str, DType], ...]
     seed: int
@@ -34,7 +40,7 @@ class Program:
     def arguments(self) -> tuple[Any, ...]:
         """Fresh arguments in the kernel's order: inputs, outputs, cells, `m`."""
         given = [mixed(t, size, self.seed + k) for k, (_, t, size) in enumerate(self.inputs)]
-        results = [np.zeros(self.count, numpy_type(t)) for _, t in self.outputs]
+        results = [np.zeros(self.shape, numpy_type(t)) for _, t in self.outputs]
         return *given, *results, np.zeros(8, np.int32), self.seed % 4
 
 
@@ -52,7 +58,8 @@ class _Writer:
         self.lines: list[str] = []
         self.depth = 1
         self.serial = 0
-        self.block: int | None = None
+        self.block: tuple[int, ...] | None = None
+        self.rank = 1
         self.outputs: tuple[tuple[str, DType], ...] = ()
         self.fixed: set[str] = set()
 
@@ -66,35 +73,46 @@ class _Writer:
     def program(self, size: int) -> Program:
         rng = self.rng
         types = rng.sample(TYPES, 4)
-        self.block = rng.choice(BLOCKS) if rng.random() < 0.4 else None
+        self.rank = rng.choice((1, 1, 2))
+        blocks = [(n,) for n in BLOCKS] if self.rank == 1 else BLOCKS_2D
+        self.block = rng.choice(blocks) if rng.random() < 0.4 else None
+        self.expressions.ids = ("i", "j")[: self.rank]
         inputs = tuple((f"a{k}", types[k], rng.choice((4, 17, 32, 61))) for k in range(3))
         self.outputs = tuple((f"r{k}", types[k + 1]) for k in range(2))
         scope = Scope({}, {name: t for name, t, _ in inputs}, [])
         functions = [self.function(rng.sample(types, 2), rng.choice(types)) for _ in range(rng.randrange(3))]
         scope.functions.extend(functions)
         parameters = [f"{n}: gy.Array[gy.{t}]" for n, t, _ in inputs]
-        parameters += [f"{n}: gy.Array[gy.{t}]" for n, t in self.outputs]
+        parameters += [f"{n}: gy.Array[gy.{t}, {self.rank}]" for n, t in self.outputs]
         parameters += ["cells: gy.Array[gy.i32]", "m: gy.i32"]
         self.depth = 0
-        self.put(f"@gy.kernel(block={self.block})" if self.block else "@gy.kernel")
+        options = [f"block={self.block}"] if self.block else []
+        options += ["check=True"] if rng.random() < 0.2 else []
+        self.put(f"@gy.kernel({', '.join(options)})")
         self.put(f"def fuzz({', '.join(parameters)}):")
         self.depth = 1
-        self.put("i = gy.global_id()")
+        self.put("i = gy.global_id()" if self.rank == 1 else "i, j = gy.global_ids(2)")
         scope.variables["m"] = i32
         self.fixed = {"m"}
-        if self.block:
+        if self.block and self.rank == 1:
+            size_of = self.block[0]
             self.put("lid = gy.local_id()")
-            self.put(f"present = min({self.block}, gy.global_size() - gy.block_id() * {self.block})")
+            self.put(f"present = min({size_of}, gy.global_size() - gy.block_id() * {size_of})")
         for dtype in (*types, i32):
             self.declare(dtype, scope)
         for _ in range(size):
             self.top_statement(scope)
         for name, dtype in self.outputs:
-            self.put(f"{name}[i] = {self.expressions.of(dtype, scope, 2)}")
-        count = rng.choice((1, 5, 16, 23, 37, 64, 71))
-        return Program(
-            "\n".join(self.lines) + "\n", count, self.block, inputs, self.outputs, rng.randrange(1 << 16)
-        )
+            self.put(f"{name}[{self.here}] = {self.expressions.of(dtype, scope, 2)}")
+        shape = (rng.choice(COUNTS),) if self.rank == 1 else rng.choice(SHAPES)
+        block = rng.choice(blocks) if not self.block and rng.random() < 0.3 else None
+        text = "\n".join(self.lines) + "\n"
+        return Program(text, shape, block, inputs, self.outputs, rng.randrange(1 << 16))
+
+    @property
+    def here(self) -> str:
+        """The thread's own place in an output."""
+        return ", ".join(self.expressions.ids)
 
     def function(self, parameters: list[DType], result: DType) -> Function:
         """Write a device function with an early return."""
@@ -137,7 +155,9 @@ class _Writer:
         value = self.expressions.of(dtype, scope, 1)
         if target in self.fixed:
             return self.put("gy.barrier()")
-        if not dtype.is_float and self.rng.random() < 0.5:
+        if self.rank > 1 and dtype.is_float:
+            return self.put("gy.barrier()")
+        if not dtype.is_float and (self.rank > 1 or self.rng.random() < 0.5):
             word = self.rng.choice(("sum", "min", "max", "exclusive_sum", "broadcast"))
             return self.put(f"{target} = gy.block_{word}({value})")
         tile = self.fresh("t")
@@ -176,7 +196,7 @@ class _Writer:
     def store(self, scope: Scope, depth: int, in_loop: bool) -> None:
         name, dtype = self.rng.choice(self.outputs)
         sign = self.rng.choice(("=", "=", "+=", "-="))
-        self.put(f"{name}[i] {sign} {self.expressions.of(dtype, scope, 2)}")
+        self.put(f"{name}[{self.here}] {sign} {self.expressions.of(dtype, scope, 2)}")
 
     def atomic(self, scope: Scope, depth: int, in_loop: bool) -> None:
         kind = self.rng.choice(("add", "sub"))
