@@ -44,12 +44,12 @@ def side_values(
         known = pair[0] or pair[1]
         if known is None:
             continue
+        datum = known[0]
         for (block, _), binding, found in zip((first, second), pair, values, strict=True):
             with f.builder.inside(block):
                 datum = zero_like(f, known[0]) if binding is None else reshaped(f, name, binding, node)
                 found += leaves_of([datum])
-            if binding is known:
-                bindings.append((name, (datum, known[1])))
+        bindings.append((name, (datum, known[1])))
     return bindings, *values
 
 
@@ -149,8 +149,8 @@ def lower_for(f: Frame, node: For, body: Body) -> None:
     count = _count(f, statement.iter)
     if count is None:
         return
-    if node.until is not None:
-        _lower_leaving(f, node, node.until, statement.target, count, body)
+    if node.until is not None or node.stopped is not None:
+        _lower_leaving(f, node, statement.target, count, body)
         return
     span = f.builder.span
     carried = _entry(f, node, node.carried)
@@ -210,7 +210,7 @@ def _range(f: Frame, args: list[Datum], node: ast.Call) -> Count | None:
     return Count(lower, upper, by, int(step.value) if isinstance(step, Const) else None)
 
 
-def _lower_leaving(f: Frame, node: For, until: ast.expr, target: ast.Name, count: Count, body: Body) -> None:
+def _lower_leaving(f: Frame, node: For, target: ast.Name, count: Count, body: Body) -> None:
     """A counted loop that an exit can end: test: k < n and not exit."""
     span = f.builder.span
     walk = _walk(f, count)
@@ -222,13 +222,13 @@ def _lower_leaving(f: Frame, node: For, until: ast.expr, target: ast.Name, count
         rebind(f, carried, iter(test.args[own:]))
         before = f.names.get(target.id)
         bind(f, target, Scalar(test.args[0]), target)
-        inside = walk.inside(f, test.args)
-        go = all_of(f, [lambda: inside, lambda: negated(f, condition(f, until))])
+        inside = _none(f, walk.inside(f, test.args), node.stopped)
+        go = _none(f, inside, node.until)
         last = _last_values(f, inside, before, f.names[target.id][0]) if node.kept else []
         names = [name for name in node.passed if name != target.id]
         passed = _passed(f, names)
         values = [*test.args[:own], *leaves_of(datum for _, (datum, _) in passed)]
-        f.builder.op(TestOp, f.const(bool_, go) if isinstance(go, bool) else go, *values, *last)
+        f.builder.op(TestOp, go, *values, *last)
         held = f.names[target.id]
     with f.region(turn):
         args = [turn.add_arg(v.type) for v in (*values, *last)]
@@ -243,6 +243,14 @@ def _lower_leaving(f: Frame, node: For, until: ast.expr, target: ast.Name, count
     rebind(f, passed, iter(op.results[own : len(values)]))
     if node.kept:
         rebind(f, [(target.id, held)], iter(op.results[len(values) :]))
+
+
+def _none(f: Frame, go: Value, exit: ast.expr | None) -> Value:
+    """`go and not exit`, the exit computed only while `go` holds."""
+    if exit is None:
+        return go
+    found = all_of(f, [lambda: go, lambda: negated(f, condition(f, exit))])
+    return f.const(bool_, found) if isinstance(found, bool) else found
 
 
 def _last_values(f: Frame, inside: Value, before: Binding | None, now: Datum) -> list[Value]:

@@ -138,13 +138,14 @@ class Numbering:
         self.read(node.statement.iter)
         heads = self._heads(assigned_in(node.body, node.statement.target))
         before = dict(self.state)
-        if node.until is None:
+        if node.until is None and node.stopped is None:
             self.define(node.statement.target)
             self.block(node.body)
             self._close(heads)
             self.state = {**before, **heads}
             self.pending.append((node, "carried", heads, {}))
             return
+        self.read(node.stopped)
         self.define(node.statement.target)
         self.read(node.until)
         target = {name: self.state[name] for name in assigned_in((), node.statement.target)}

@@ -64,9 +64,13 @@ class While:
 
 @dataclass(slots=True)
 class For:
-    """A counted loop; `until` ends it before a turn. `kept`: the target's value is used after the loop."""
+    """A counted loop. `stopped` ends it before the target moves on, `until` at the top of a turn.
+
+    `kept`: the target's value is used after the loop.
+    """
 
     statement: ast.For
+    stopped: ast.expr | None
     until: ast.expr | None
     body: list[Node]
     carried: Sequence[str] = ()
@@ -255,12 +259,13 @@ class Structurer:
         _, exits, after, _ = self._leading(statement.body, False)
         body = self.block(after, loop, True)
         left = self.flow(after)
-        until = [*(_name(flag, statement) for flag in self._flags(loop, left)), *exits]
+        flags = [_name(flag, statement) for flag in self._flags(loop, left)]
         if loop.breaks:
             out.append(_set(f"$break{loop.number}", False, statement))
         if loop.skips:
             body.insert(0, _set(f"$skip{loop.number}", False, statement))
-        out.append(For(statement, _any_of(until, statement) if until else None, body))
+        stopped = _any_of(flags, statement) if flags else None
+        out.append(For(statement, stopped, _any_of(exits, statement) if exits else None, body))
         return bool(left & Way.RETURN)
 
     def _flags(self, loop: Loop, left: Way) -> list[str]:
