@@ -36,6 +36,7 @@ from gyral.testing.cases import (
 )
 from gyral.testing.cases.refusals import Refusal, refusals
 from gyral.testing.compare import difference
+from gyral.testing.sample import HAS_BF16
 
 Outcome: TypeAlias = Literal["pass", "refused", "wrong", "error"]
 GROUPS = {
@@ -96,7 +97,11 @@ def run(
     work: list[Case | Refusal] = [case for case in cases() if case.group in chosen]
     if "R" in chosen:
         work.extend(refusals())
-    found = []
+    found = (
+        []
+        if HAS_BF16
+        else [Row("B", "scalars", "bf16", "refused", "NumPy has bf16 with the extra gyral[bf16]")]
+    )
     for done, item in enumerate(work, 1):
         found.append(run_refusal(item) if isinstance(item, Refusal) else run_case(item, device))
         if progress is not None:

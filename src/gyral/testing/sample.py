@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from gyral.core.dtypes import DType, bf16, bool_, f16, f32, f64, i8, i16, i32, i
 
 INTEGERS: tuple[DType, ...] = (i8, i16, i32, i64, u8, u16, u32, u64)
 SIGNED: tuple[DType, ...] = (i8, i16, i32, i64)
-FLOATS: tuple[DType, ...] = (f16, bf16, f32, f64)
+HAS_BF16 = find_spec("ml_dtypes") is not None
+FLOATS: tuple[DType, ...] = (f16, bf16, f32, f64) if HAS_BF16 else (f16, f32, f64)
 NUMBERS: tuple[DType, ...] = (*INTEGERS, *FLOATS)
 ALL: tuple[DType, ...] = (bool_, *NUMBERS)
 

@@ -9,7 +9,7 @@ from gyral.core.dtypes import DType
 from gyral.testing import language as gy
 from gyral.testing.case import Case, needs
 from gyral.testing.compare import EXACT, Tolerance
-from gyral.testing.sample import INTEGERS, moderate, numpy_type
+from gyral.testing.sample import FLOATS, INTEGERS, moderate, numpy_type
 from gyral.testing.source import define
 
 LAUNCHES: tuple[tuple[int, int], ...] = ((64, 16), (50, 16), (37, 64), (96, 32), (3, 1))
@@ -221,8 +221,8 @@ def cases() -> Iterator[Case]:
     for count, block in LAUNCHES:
         for dtype in (gy.i32, gy.f32):
             yield reductions(dtype, count, block)
-    for dtype in (*INTEGERS, gy.f16, gy.bf16, gy.f64):
-        if dtype is not gy.i32:
+    for dtype in (*INTEGERS, *FLOATS):
+        if dtype not in (gy.i32, gy.f32):
             yield reductions(dtype, 50, 16)
     for count, block in LAUNCHES:
         values = np.arange(count, dtype=np.int32)
