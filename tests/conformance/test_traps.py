@@ -6,7 +6,7 @@
 | backend miscompiles large kernels | `test_fuzz`, rows "large kernels" |
 | an unsupported construct silently runs elsewhere; barrier in non-uniform flow | `test_refusals` |
 | a failed build runs at the second launch | `test_a_failed_build_stays_failed` |
-| silent 32-bit index truncation | rows "arrays above 4 GiB", `test_an_array_of_five_gigabytes_is_indexed` |
+| silent 32-bit index truncation | rows "arrays above 4 GiB", the tests of five gigabytes and of 2**31 threads |
 | host arrays copied silently, results lost | `test_views_of_host_arrays_are_used_in_place` |
 | silent promotion to f64 | `test_literals_do_not_promote_to_f64` |
 | an exception on the device becomes a log line | `test_a_fault_reaches_the_caller` |
@@ -60,6 +60,25 @@ def test_an_array_of_five_gigabytes_is_indexed() -> None:
     assert [int(x[k]) for k in at] == [200, 201, 202]
     low = [k & 0xFFFFFFFF for k in at]
     assert [int(x[k]) for k in low if k not in at] == [0] * len([k for k in low if k not in at])
+
+
+@pytest.mark.parametrize("shape", [(2**31 + 5,), (3, 715_827_884)])
+def test_a_launch_above_two_thousand_million_threads(shape: tuple[int, ...]) -> None:
+    """Ids beyond 2**31 are exact, in one axis and in two."""
+    kernel = define(
+        f"""
+        @gy.kernel(rank={len(shape)})
+        def late(x: gy.Array[gy.i64]):
+            t = gy.global_id(0){" * gy.global_size(1) + gy.global_id(1)" if len(shape) == 2 else ""}
+            if t >= 2147483648:
+                x[t - 2147483648] = t
+        """,
+        "late",
+    )
+    count = int(np.prod(shape)) - 2**31
+    x = np.zeros(count, np.int64)
+    kernel[shape](x)
+    assert x.tolist() == [2**31 + k for k in range(count)]
 
 
 def test_views_of_host_arrays_are_used_in_place() -> None:
