@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 import pytest
+from tests.frontend_programs import define, launch
 
 import gyral as gy
-from tests.frontend_programs import define, launch
 
 NAMES = ("a", "b", "c")
 
