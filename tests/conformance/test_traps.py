@@ -6,7 +6,7 @@
 | backend miscompiles large kernels | `test_fuzz`, rows "large kernels" |
 | an unsupported construct silently runs elsewhere; barrier in non-uniform flow | `test_refusals` |
 | a failed build runs at the second launch | `test_a_failed_build_stays_failed` |
-| silent 32-bit index truncation | rows "arrays above 4 GiB", the tests of five gigabytes and of 2**31 threads |
+| silent 32-bit index truncation | rows "arrays above 4 GiB"; tests of 5 GiB and of 2**31 threads |
 | host arrays copied silently, results lost | `test_views_of_host_arrays_are_used_in_place` |
 | silent promotion to f64 | `test_literals_do_not_promote_to_f64` |
 | an exception on the device becomes a log line | `test_a_fault_reaches_the_caller` |
