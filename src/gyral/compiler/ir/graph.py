@@ -7,7 +7,7 @@ Only builders and rewriters change a graph after it was made.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gyral.compiler.ir.types import Type
 from gyral.core.span import NOWHERE, Span
@@ -19,8 +19,9 @@ class Value:
     __slots__ = ("hint", "index", "owner", "type", "uses")
 
     def __init__(self, type: Type, owner: Op | Block, index: int, hint: str = "") -> None:
-        self.type = type
-        self.owner = owner
+        # Which type and which owner a declaration or an isinstance says: a checker cannot follow either.
+        self.type: Any = type
+        self.owner: Any = owner
         self.index = index
         self.hint = hint
         self.uses: dict[tuple[Op, int], None] = {}
@@ -93,6 +94,11 @@ class Op:
         for region in self.regions:
             for op in list(region.ops):
                 yield from op.walk()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Fields come from declarations, which a checker does not see."""
 
     @property
     def result(self) -> Value:

@@ -233,6 +233,16 @@ def _isclose(builder: Builder, op: Op) -> list[Value]:
     return [w.do(OrOp, w.cmp("eq", a, b), w.do(AndOp, finite, near))]
 
 
+def _fast_rsqrt(builder: Builder, op: Op) -> list[Value]:
+    """1 / sqrt x with leave to approximate: processors have an estimate that one step makes good."""
+    w = _Write(builder)
+    (x,) = op.operands
+    return [w.do(DivOp, w.const(x.type, 1.0), w.math("sqrt", x))]
+
+
+FAST_EXPANSIONS: dict[tuple[str, str], Expansion] = {("rsqrt", "f32"): _fast_rsqrt}
+"""By function and type, what stands for a body under fastmath."""
+
 EXPANSIONS: dict[str, Expansion] = {
     "exp10": _exp10,
     "nextafter": _nextafter,

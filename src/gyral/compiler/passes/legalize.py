@@ -13,7 +13,7 @@ from gyral.compiler.ir.graph import Module, Op, Value
 from gyral.compiler.ir.ops.cast import CastOp
 from gyral.compiler.ir.verify import STRICT
 from gyral.compiler.passes.clone import size, splice
-from gyral.compiler.passes.expand import EXPANSIONS, float_floordiv, float_mod, narrow
+from gyral.compiler.passes.expand import EXPANSIONS, FAST_EXPANSIONS, float_floordiv, float_mod, narrow
 from gyral.compiler.passes.inline import MAX_SIZE
 from gyral.core.dtypes import DType, f32, f64
 from gyral.core.errors import CompileError, Diagnostic, UserError
@@ -138,6 +138,8 @@ class _Run:
 
     def body(self, op: Op, fn: str) -> Callable[[Builder, Op], list[Value]] | None:
         t: Any = op.operands[0].type
+        if self.fastmath and (fn, t.name) in FAST_EXPANSIONS:
+            return FAST_EXPANSIONS[fn, t.name]
         names = [fn] if fn.startswith("random_") else [f"{fn}_{t.name}"]
         if self.fastmath:
             names.insert(0, f"{names[0]}_fast")

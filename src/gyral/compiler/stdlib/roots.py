@@ -18,11 +18,6 @@ def rsqrt_f32(x: f32) -> f32:
     return y * 16777216.0 if tiny else y
 
 
-def rsqrt_f32_fast(x: f32) -> f32:
-    """1 / sqrt x, both steps correctly rounded; nothing is cheaper on current processors."""
-    return 1.0 / sqrt(x)
-
-
 def _third(n: u32) -> u32:
     """n / 3 but for the last 16 bits or so, without a division."""
     q = (n >> 2) + (n >> 4)

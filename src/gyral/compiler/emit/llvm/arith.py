@@ -28,7 +28,7 @@ FAST_ALSO = ("sqrt", "fma")
 
 def _basic(ctx: Context, op: Operation, form: Form, v: list[str]) -> str:
     if form.dtype.is_float:
-        return ctx.text.let(f"{FLOAT[op.name]} {ctx.plan.fast}{form.llvm} {v[0]}, {v[1]}")
+        return ctx.text.let(f"{FLOAT[op.name]} {ctx.plan.flags(op)}{form.llvm} {v[0]}, {v[1]}")
     exact = "nsw " if form.dtype.kind == "index" else ""
     return ctx.text.let(f"{INTEGER[op.name]} {exact}{form.llvm} {v[0]}, {v[1]}")
 
@@ -146,7 +146,7 @@ def _math(ctx: Context, op: Operation, form: Form, v: list[str]) -> str:
         arguments.append("i1 false")
     if fn in ("rotl", "rotr"):
         arguments.insert(0, arguments[0])
-    flags = ctx.plan.fast if fn in FAST_ALSO else ""
+    flags = ctx.plan.flags(op) if fn in FAST_ALSO else ""
     return ctx.text.call(form.llvm, f"{native}.{form.suffix}", *arguments, flags=flags)
 
 

@@ -61,7 +61,7 @@ def _reduce(walk: BlockWalk, op: BlockReduceOp) -> None:
         total = text.let(f"load {form.llvm}, ptr {slot}")
         for chain in ctx.chains:
             value = present(ctx, ctx.vector(op.value, chain), form, chain, identity(kind, dtype))
-            total = _joined(ctx, kind, form, total, value)
+            total = _joined(ctx, op, form, total, value)
         text.do(f"store {form.llvm} {total}, ptr {slot}")
 
     walk.each_group(group)
@@ -69,11 +69,12 @@ def _reduce(walk: BlockWalk, op: BlockReduceOp) -> None:
     walk.top.set(op.out, (0, 0), Scalar(reduce_lanes(walk.top, kind, form, total)))
 
 
-def _joined(ctx: Context, kind: str, form: Form, a: str, b: str) -> str:
+def _joined(ctx: Context, op: Op, form: Form, a: str, b: str) -> str:
+    kind = op.attributes["kind"]
     if kind in ("min", "max"):
         return select(ctx, form, compare(ctx, "lt" if kind == "min" else "gt", form, b, a), b, a)
     word = {"sum": "fadd" if form.dtype.is_float else "add", "any": "or", "all": "and"}[kind]
-    flags = ctx.plan.fast if word == "fadd" else ""
+    flags = ctx.plan.flags(op) if word == "fadd" else ""
     return ctx.text.let(f"{word} {flags}{form.llvm} {a}, {b}")
 
 

@@ -16,11 +16,13 @@ from gyral.compiler.emit.llvm.host import Host
 from gyral.compiler.emit.llvm.text import Text, literal
 from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops.arith import ConstOp
+from gyral.compiler.ir.verify import STRICT
 from gyral.core.artifact import CompileOptions, Site
 from gyral.core.dtypes import DType
 
 Chain: TypeAlias = tuple[int, int]
 Mask: TypeAlias = Mapping[Chain, str] | None
+Given: TypeAlias = dict[Value, dict[Chain, Part]]
 
 
 @dataclass(slots=True)
@@ -40,9 +42,13 @@ class Plan:
     scratch_bytes: int = 0
 
     @property
-    def fast(self) -> str:
-        """Flags on floating-point instructions."""
-        return "reassoc nsz arcp contract afn " if self.function.attributes.get("fastmath") else ""
+    def fast(self) -> bool:
+        """Whether the kernel allows re-association, contraction and approximate division."""
+        return bool(self.function.attributes.get("fastmath"))
+
+    def flags(self, op: Op) -> str:
+        """Flags on an op's floating-point instruction; a maths function's own steps stay as written."""
+        return "reassoc nsz arcp contract afn " if self.fast and not op.attributes.get(STRICT) else ""
 
     @property
     def checked(self) -> bool:
@@ -103,10 +109,9 @@ class Context:
         """The part of a value that a chain sees."""
         bits = self.bits(value)
         key = (chain[0] if bits & ROW else 0, chain[1] if bits & LANE else 0)
-        parts = self.values.get(value)
-        if parts is None and isinstance(value.owner, ConstOp):
+        if value not in self.values and isinstance(value.owner, ConstOp):
             return Scalar(literal(value.type, value.owner.value))
-        return parts[key]
+        return self.values[value][key]
 
     def keeps(self, value: Value) -> bool:
         """Whether this context has the value at all."""
