@@ -195,6 +195,22 @@ def test_queued_work_is_finished_at_exit(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "told 0.0\n")
 
 
+def test_without_the_native_module_kernels_are_still_shown_and_interpreted(tmp_path: Path) -> None:
+    """Where the extension is missing only launching is, and it says so."""
+    hidden = "import sys\nsys.modules['gyral._native'] = None\n"
+    shown = """
+    assert "grid.global_id" in saxpy.ir() and "define" in saxpy.source("llvm")
+    saxpy.interpret[10](2.0, x, y)
+    assert y[5] == 11 and gy.devices() == []
+    try:
+        saxpy[1000](2.0, x, y)
+    except gy.UnsupportedError as error:
+        print(error)
+    """
+    done = run(script(tmp_path, hidden + SAXPY, shown), tmp_path / "cache")
+    assert "native module" in done.stdout, done.stderr
+
+
 def test_importing_loads_no_compiler() -> None:
     """`import gyral` loads neither compiler nor LLVM."""
     program = (

@@ -36,7 +36,7 @@ class _Missing:
     rank: int = 0
 
     def __getitem__(self, key: object) -> Any:
-        raise require()  # require() itself raises: nothing can be launched
+        return require()  # which raises: nothing can be launched
 
 
 Dispatcher: Any = _Missing if module is None else module.Dispatcher

@@ -14,7 +14,7 @@ from gyral.core import context, settings
 from gyral.core.caps import Capabilities
 from gyral.core.context import Scoped
 from gyral.core.driver import Driver
-from gyral.core.errors import UserError
+from gyral.core.errors import UnsupportedError, UserError
 from gyral.runtime.buffer import Buffer
 from gyral.runtime.pool import Pool, PoolStatistics
 from gyral.runtime.stream import Stream
@@ -114,11 +114,14 @@ def device(name: str | Device) -> Device:
 
 
 def devices() -> list[Device]:
-    """The devices that work here."""
+    """The devices that work here. `device(name)` says why one that is not among them does not."""
     found = []
     for kind, (_, listed) in _openers.items():
         if listed:
-            found.append(device(kind))
+            try:
+                found.append(device(kind))
+            except UnsupportedError:
+                continue
     return found
 
 
