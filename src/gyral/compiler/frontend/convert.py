@@ -14,7 +14,6 @@ from gyral.compiler.frontend.values import (
     Number,
     Record,
     Scalar,
-    Tuple,
     Vector,
     Weakness,
     describe,
@@ -228,10 +227,3 @@ def known_int(f: Frame, datum: Datum, node: ast.AST, what: str) -> int:
     if isinstance(datum, Const) and isinstance(datum.value, int) and not isinstance(datum.value, bool):
         return datum.value
     f.refuse(codes.NOT_CONSTANT, node, what=what)
-
-
-def spread(f: Frame, datum: Datum, node: ast.AST) -> Datum:
-    """A datum ready to leave a function or enter print: weak run-time numbers settled."""
-    if isinstance(datum, Tuple):
-        return Tuple(tuple(spread(f, item, node) for item in datum.items))
-    return settled(f, datum, node) if isinstance(datum, (Scalar, Const)) else datum

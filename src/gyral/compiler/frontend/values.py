@@ -5,7 +5,7 @@ Scalars are IR values; vectors, structs and tuples exist only here, as aggregate
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
@@ -194,8 +194,3 @@ def short(datum: Datum) -> str:
     if isinstance(datum, Const):
         return "a Python " + type(datum.value).__name__ if not isinstance(datum.value, bool) else "bool"
     return describe(datum)
-
-
-def same_kind(data: Sequence[Datum]) -> bool:
-    """Whether all are numbers."""
-    return all(isinstance(d, (Scalar, Const)) for d in data)
