@@ -135,7 +135,7 @@ def check_intrinsic(op: Op) -> None:
     row = INTRINSICS.get(op.attributes["fn"])
     if row is None:
         raise ValueError(f"no intrinsic is named {op.attributes['fn']!r}")
-    wanted = row.signature.resolve([v.type for v in op.operands])  # type: ignore[misc]
+    wanted = row.signature.resolve([v.type for v in op.operands])
     if op.results[0].type is not wanted:
         raise ValueError(f"{row.name} gives {wanted}, not {op.results[0].type}")
 

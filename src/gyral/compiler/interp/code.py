@@ -103,7 +103,7 @@ def waits(op: Op, waiting: set[str]) -> bool:
     """Whether this op, its regions aside, waits for other threads."""
     if op.name == "control.call":
         return op.attributes["callee"] in waiting
-    return bool(op.traits & (SYNC | GANG))  # type: ignore[attr-defined]
+    return bool(op.traits & (SYNC | GANG))
 
 
 class _Writer:
@@ -168,7 +168,7 @@ class _Writer:
         wanted: dict[str, None] = {}
         for op, _ in value.uses:
             if "leaf" in getattr(op, "fields", ()):
-                wanted[leaf_place(t.elem, op.leaf)[0].name] = None  # type: ignore[attr-defined]
+                wanted[leaf_place(t.elem, op.leaf)[0].name] = None
         for name in wanted:
             strides = "".join(f"{m}_{name}_s{k}, " for k in range(t.rank))
             self.put(f"{m}_{name}, {m}_{name}_b, ({strides}) = {m}.leaf(D_{name})")
@@ -181,7 +181,7 @@ class _Writer:
     def op(self, op: Op) -> None:
         if op.name == "arith.const":
             value = op.results[0]
-            self.names[value] = literal(value.type, op.attributes["value"])  # type: ignore[arg-type]
+            self.names[value] = literal(value.type, op.attributes["value"])
         elif op.name in EXPRESSIONS:
             if self.common.check and op.name in ("arith.floordiv", "arith.mod"):
                 self.check_division(op)
@@ -191,7 +191,7 @@ class _Writer:
             self.outline(op)
         elif op.name in _STATEMENTS:
             _STATEMENTS[op.name](self, op)
-        elif op.traits & (SYNC | GANG):  # type: ignore[attr-defined]
+        elif op.traits & (SYNC | GANG):
             self.wait(op)
         else:
             raise InternalError(f"the interpreter does not know {op.name}")
@@ -201,7 +201,7 @@ class _Writer:
         return len(self.common.sites) - 1
 
     def check_division(self, op: Op) -> None:
-        if op.results[0].type.is_integer:  # type: ignore[union-attr]
+        if op.results[0].type.is_integer:
             self.put(f"if not {self.of(op.operands[1])}: fail({self.site(op, 'divide')})")
 
     def wait(self, op: Op) -> None:
@@ -235,7 +235,7 @@ class _Writer:
     def access(self, op: Op, memory: Value, indices: list[Value]) -> str:
         """The place of an access in its typed view, after the bounds were checked."""
         m = self.of(memory)
-        dtype, offset = leaf_place(memory.type.elem, op.leaf)  # type: ignore[union-attr,attr-defined]
+        dtype, offset = leaf_place(memory.type.elem, op.leaf)
         terms = [f"{m}_{dtype.name}_b"]
         for axis, index in enumerate(indices):
             i = self.of(index)
@@ -247,13 +247,13 @@ class _Writer:
         return f"{m}_{dtype.name}[{' + '.join(terms)}]"
 
     def read(self, op: Op, memory: Value, place: str, target: str) -> None:
-        name = leaf_place(memory.type.elem, op.leaf)[0].name  # type: ignore[union-attr,attr-defined]
+        name = leaf_place(memory.type.elem, op.leaf)[0].name
         self.put(
             f"{target} = {name}_from_bits({place})" if name in ("f16", "bf16") else f"{target} = {place}"
         )
 
     def store(self, op: Op, memory: Value, place: str, value: str) -> None:
-        name = leaf_place(memory.type.elem, op.leaf)[0].name  # type: ignore[union-attr,attr-defined]
+        name = leaf_place(memory.type.elem, op.leaf)[0].name
         self.put(f"{place} = {name}_bits({value})" if name in ("f16", "bf16") else f"{place} = {value}")
 
 
@@ -354,7 +354,7 @@ def _rmw(w: _Writer, op: Op) -> None:
     if kind != "exchange":
         text = EXPRESSIONS[_COMBINE[kind].name](op, [old, given], w.common.index_bits)
         given = f"{old}_new"
-        w.put(assign(given, text, op.results[0].type, kind in ("add", "sub")))  # type: ignore[arg-type]
+        w.put(assign(given, text, op.results[0].type, kind in ("add", "sub")))
     w.store(op, memory, place, given)
 
 
@@ -379,7 +379,7 @@ def _dim(w: _Writer, op: Op) -> None:
 
 def _shared(w: _Writer, op: Op) -> None:
     w.put(f"{w.new(op.results[0])} = shared[{len(w.common.shared)}]")
-    w.common.shared.append(op.results[0].type)  # type: ignore[arg-type]
+    w.common.shared.append(op.results[0].type)
     w.bind(op.results[0])
 
 

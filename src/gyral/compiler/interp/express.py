@@ -69,7 +69,7 @@ def _binary(sign: str) -> Expression:
     def expression(op: Op, args: list[str], index_bits: int) -> str:
         text = f"{args[0]} {sign} {args[1]}"
         t = op.results[0].type
-        return text if t.is_float else wrapped(t, text)  # type: ignore[union-attr,arg-type]
+        return text if t.is_float else wrapped(t, text)
 
     return expression
 

@@ -71,7 +71,7 @@ class _Checker:
             _check_regions(op)
             if op.name == "control.call":
                 _check_call(op, self.module)
-            op.verify_()  # type: ignore[attr-defined]
+            op.verify_()
             if self.extra is not None:
                 self.extra(op)
         except ValueError as fault:
@@ -229,7 +229,7 @@ def _check_memory(op: Op) -> None:
 
 
 def _check_dim(op: Op) -> None:
-    if op.attributes.get("axis", 0) >= op.operands[0].type.rank:  # type: ignore[union-attr]
+    if op.attributes.get("axis", 0) >= op.operands[0].type.rank:
         raise ValueError("the array has no such axis")
 
 

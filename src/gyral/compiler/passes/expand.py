@@ -78,7 +78,7 @@ def narrow(source: Any, target: Any) -> Expansion | None:
 
 def _through_f32(builder: Builder, op: Op) -> Value:
     write = _Write(builder)
-    return write.cast(write.cast(op.operands[0], f32), op.results[0].type)  # type: ignore[arg-type]
+    return write.cast(write.cast(op.operands[0], f32), op.results[0].type)
 
 
 def _narrow_f64(builder: Builder, op: Op) -> list[Value]:
@@ -91,7 +91,7 @@ def _narrow_f64(builder: Builder, op: Op) -> list[Value]:
     above = w.cast(w.cmp("gt", w.do(AbsOp, back), w.do(AbsOp, value)), u32)
     inexact = w.cast(w.cmp("ne", back, value), u32)
     odd = w.do(OrOp, w.do(SubOp, bits, above), inexact)
-    return [w.cast(w.bits(odd, f32), op.results[0].type)]  # type: ignore[arg-type]
+    return [w.cast(w.bits(odd, f32), op.results[0].type)]
 
 
 def float_mod(builder: Builder, op: Op) -> list[Value]:

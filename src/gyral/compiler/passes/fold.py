@@ -62,7 +62,7 @@ def fold(op: Op, rewriter: Rewriter) -> bool:
     result = evaluate(op, values)
     if result is None:
         return False
-    rewriter.replace(op, [rewriter.constant(op, op.results[0].type, result)])  # type: ignore[arg-type]
+    rewriter.replace(op, [rewriter.constant(op, op.results[0].type, result)])
     return True
 
 

@@ -74,7 +74,7 @@ class _Run:
         """What a place holds; before any store, a zero stands for the undefined."""
         if place in now:
             return now[place]
-        t: Any = leaves(place[0].type.elem)[place[2]].dtype  # type: ignore[union-attr]
+        t: Any = leaves(place[0].type.elem)[place[2]].dtype
         if t not in self.unset:
             builder = Builder(self.body, self.body.ops[0])
             self.unset[t] = builder.value(ConstOp, type=t, value=zero_of(t))

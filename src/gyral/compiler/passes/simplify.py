@@ -70,7 +70,7 @@ def absorbing(op: Op, rewriter: Rewriter) -> bool:
     """On integers x * 0, x & 0, x % 1 become 0; x | -1 becomes -1."""
     rhs, t = op.operands[1], op.operands[1].type
     what = op.name.partition(".")[2]
-    if t.is_float:  # type: ignore[union-attr]
+    if t.is_float:
         return False
     if what in ("mul", "and") and is_const(rhs, 0):
         rewriter.replace(op, [rhs])
@@ -79,7 +79,7 @@ def absorbing(op: Op, rewriter: Rewriter) -> bool:
         rewriter.replace(op, [rhs])
         return True
     if what == "mod" and is_const(rhs, 1):
-        rewriter.replace(op, [rewriter.constant(op, t, 0)])  # type: ignore[arg-type]
+        rewriter.replace(op, [rewriter.constant(op, t, 0)])
         return True
     return False
 
@@ -263,7 +263,7 @@ def power(op: Op, rewriter: Rewriter) -> bool:
     elif is_const(exponent, 1.0):
         rewriter.replace(op, [base])
     elif constant_of(exponent) == 0.0:
-        rewriter.replace(op, [rewriter.constant(op, base.type, 1.0)])  # type: ignore[arg-type]
+        rewriter.replace(op, [rewriter.constant(op, base.type, 1.0)])
     else:
         return False
     return True

@@ -9,7 +9,7 @@ value; it may still differ after the loop, when threads leave at different turns
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -103,14 +103,14 @@ def _visit_while(op: WhileOp, seed: Seed, found: Variance) -> None:
         _join([arg], found.get(following, 0), found)
 
 
-def _union(values: object, found: Variance) -> int:
+def _union(values: Iterable[Value], found: Variance) -> int:
     bits = 0
     for value in values:
         bits |= found.get(value, 0)
     return bits
 
 
-def _join(values: object, bits: int, found: Variance) -> None:
+def _join(values: Iterable[Value], bits: int, found: Variance) -> None:
     for value in values:
         found[value] = found.get(value, 0) | bits
 

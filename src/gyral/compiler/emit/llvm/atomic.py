@@ -5,17 +5,22 @@ lane by lane otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from gyral.compiler.emit.llvm.arith import compare, select
 from gyral.compiler.emit.llvm.cast import convert
 from gyral.compiler.emit.llvm.context import Chain, Context
 from gyral.compiler.emit.llvm.form import Form, Vector
 from gyral.compiler.emit.llvm.lanes import for_each_lane, lane_of
-from gyral.compiler.emit.llvm.memory import Single, address, pointers_of
+from gyral.compiler.emit.llvm.memory import Address, Single, address, pointers_of
 from gyral.compiler.emit.llvm.text import literal
 from gyral.compiler.ir.define import Operation
+from gyral.compiler.ir.graph import Value
 from gyral.core.dtypes import DType, f32
 
 ORDERS = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel"}
+LaneAtomic: TypeAlias = Callable[[str, Chain, str], str]
 PLAIN = {"add": "add", "sub": "sub", "and": "and", "or": "or", "xor": "xor", "exchange": "xchg"}
 MERGED = {"add": "add", "sub": "add", "and": "and", "or": "or", "xor": "xor"}
 
@@ -50,7 +55,7 @@ def _merged(ctx: Context, op: Operation, pointer: str, chain: Chain) -> None:
     """All lanes' values combined first, then one atomic of the whole, if any lane takes part."""
     text, dtype = ctx.text, op.value.type
     form = ctx.form(dtype, True)
-    kind = MERGED.get(op.kind, op.kind)
+    kind: str = MERGED.get(op.kind) or op.kind
     value, mask = ctx.vector(op.value, chain), ctx.active(chain)
     if mask is not None:
         value = select(ctx, form, mask, value, form.constant(identity(kind, dtype)))
@@ -88,13 +93,19 @@ def reduce_lanes(ctx: Context, kind: str, form: Form, value: str) -> str:
     if dtype.is_float and kind in ("add", "sum"):
         start = literal(dtype, -0.0)
         return text.call(
-            form.element, f"llvm.vector.reduce.fadd.{form.suffix}", f"{form.element} {start}", argument, flags="reassoc "
+            form.element,
+            f"llvm.vector.reduce.fadd.{form.suffix}",
+            f"{form.element} {start}",
+            argument,
+            flags="reassoc ",
         )
     if dtype.is_float:
         return _halving(ctx, kind, form, value)
     sign = "s" if dtype.is_signed else "u"
     word = {"sum": "add", "any": "or", "all": "and", "min": sign + "min", "max": sign + "max"}.get(kind, kind)
-    return text.call(form.element, f"llvm.vector.reduce.{word}.{form.suffix}", argument)
+    total = text.call(form.element, f"llvm.vector.reduce.{word}.{form.suffix}", argument)
+    narrow = dtype.kind == "index" and form.element != "i64"
+    return text.let(f"sext {form.element} {total} to i64") if narrow else total
 
 
 def _halving(ctx: Context, kind: str, form: Form, value: str) -> str:
@@ -110,11 +121,14 @@ def _halving(ctx: Context, kind: str, form: Form, value: str) -> str:
     return text.let(f"extractelement {form.llvm} {value}, i32 0")
 
 
-def _lane_by_lane(ctx: Context, op: Operation, result, place, chain: Chain, one) -> None:
+def _lane_by_lane(
+    ctx: Context, op: Operation, result: Value | None, place: Address, chain: Chain, one: LaneAtomic
+) -> None:
+    """Run `one(pointer, chain, lane)` for every active lane, and gather what it gives where that is wanted."""
     text, dtype = ctx.text, op.value.type if op.name != "atomic.load" else op.out.type
     pointers = pointers_of(ctx, place, dtype.itemsize)
     form = ctx.form(dtype, True)
-    wanted = result is not None and bool(result.uses)
+    wanted = result if result is not None and result.uses else None
     slot = text.alloca(form.llvm) if wanted else ""
     if wanted:
         text.do(f"store {form.llvm} zeroinitializer, ptr {slot}")
@@ -123,11 +137,13 @@ def _lane_by_lane(ctx: Context, op: Operation, result, place, chain: Chain, one)
         pointer = text.let(f"extractelement <{ctx.width} x ptr> {pointers}, i32 {lane}")
         old = one(pointer, chain, lane)
         if wanted:
-            text.do(f"store {form.element} {old}, ptr {text.let(f'getelementptr {form.element}, ptr {slot}, i32 {lane}')}")
+            text.do(
+                f"store {form.element} {old}, ptr {text.let(f'getelementptr {form.element}, ptr {slot}, i32 {lane}')}"
+            )
 
     for_each_lane(ctx, ctx.active(chain), turn)
     if wanted:
-        ctx.set(result, chain, Vector(text.let(f"load {form.llvm}, ptr {slot}")))
+        ctx.set(wanted, chain, Vector(text.let(f"load {form.llvm}, ptr {slot}")))
 
 
 def _rmw(ctx: Context, op: Operation, pointer: str, value: str) -> str:
@@ -158,7 +174,9 @@ def _rmw_by_swap(ctx: Context, op: Operation, pointer: str, value: str) -> str:
     raw = new if form.element == bits else text.let(f"bitcast {form.element} {new} to {bits}")
     order = ORDERS[op.order]
     failure = "monotonic" if order in ("monotonic", "release") else "acquire"
-    pair = text.let(f"cmpxchg ptr {pointer}, {bits} {seen.name}, {bits} {raw} {order} {failure}, align {dtype.itemsize}")
+    pair = text.let(
+        f"cmpxchg ptr {pointer}, {bits} {seen.name}, {bits} {raw} {order} {failure}, align {dtype.itemsize}"
+    )
     now = text.let(f"extractvalue {{ {bits}, i1 }} {pair}, 0")
     won = text.let(f"extractvalue {{ {bits}, i1 }} {pair}, 1")
     seen.add(now, text.label)

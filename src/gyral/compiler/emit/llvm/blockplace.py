@@ -60,7 +60,9 @@ class Spot:
     is_whole: str
 
     @staticmethod
-    def at(text: Text, shape: BlockShape, ids: tuple[str, str, str], grid: tuple[str, ...], number: str) -> Spot:
+    def at(
+        text: Text, shape: BlockShape, ids: tuple[str, str, str], grid: tuple[str, str, str], number: str
+    ) -> Spot:
         """Compute a block's facts from its ids."""
         origin, extents, whole = [], [], ""
         for axis, extent in enumerate(shape.extents):
@@ -70,7 +72,9 @@ class Spot:
             whole = text.let(f"and i1 {whole}, {fits}") if whole else fits
             origin.append(first)
             extents.append(text.call("i64", "llvm.smin.i64", f"i64 {left}", f"i64 {extent}"))
-        return Spot(ids, tuple(grid), tuple(origin), tuple(extents), number, whole)
+        return Spot(
+            ids, grid, (origin[0], origin[1], origin[2]), (extents[0], extents[1], extents[2]), number, whole
+        )
 
 
 @dataclass(slots=True)
@@ -111,7 +115,11 @@ class BlockPlace:
 
     def local_id(self, axis: int, chain: Chain) -> Part:
         """Index in the block."""
-        at, gang = self._right(axis), self.gang(chain)
+        return self._local(self._right(axis), chain)
+
+    def _local(self, at: int, chain: Chain) -> Part:
+        """Index in the block along a right-aligned axis."""
+        gang = self.gang(chain)
         if self.shape.line:
             return Affine(self._scaled(gang, self.shape.width), 1) if at == 2 else Scalar("0")
         if not self.shape.even:
@@ -173,7 +181,9 @@ class BlockPlace:
         if scope == "block":
             return "0", count
         text = self.text
-        blocks = text.let(f"mul i64 {text.let(f'mul i64 {self.spot.grid[0]}, {self.spot.grid[1]}')}, {self.spot.grid[2]}")
+        blocks = text.let(
+            f"mul i64 {text.let(f'mul i64 {self.spot.grid[0]}, {self.spot.grid[1]}')}, {self.spot.grid[2]}"
+        )
         run = self._rounded(over(self.text, count, blocks), self.shape.threads)
         start = text.let(f"mul i64 {self.spot.number}, {run}")
         end = text.let(f"add i64 {start}, {run}")
@@ -186,12 +196,14 @@ class BlockPlace:
         if self.shape.line:
             return self._gang_run(start, end, e2, chain)
         step = self.text.let(f"mul i64 {self.text.let(f'mul i64 {e0}, {e1}')}, {e2}")
-        parts = [self.local_id(at - 3 + self.rank, chain) if at >= 3 - self.rank else Scalar("0") for at in range(3)]
-        if not any(isinstance(part, Vector) for part in parts):
-            l0, l1 = (part.name for part in parts[:2])
-            row = self._plus(self._times(l0, e1), l1)
-            base = self._plus(self._times(row, e2), parts[2].base)
-            return Affine(self._plus(base, start), 1), end, step
+        parts = [self._local(at, chain) for at in range(3)]
+        match parts:
+            case [Scalar(plane), Scalar(line), Affine(column)]:
+                row = self._plus(self._times(plane, e1), line)
+                base = self._plus(self._times(row, e2), column)
+                return Affine(self._plus(base, start), 1), end, step
+            case _:
+                pass
         ctx = self._lanes()
         form = ctx.form(index, True)
         number = ""
@@ -252,7 +264,7 @@ class BlockPlace:
         for at in range(3):
             if self.shape.extents[at] == 1:
                 continue
-            here = ctx.in_lanes(self.local_id(at - 3 + self.rank, chain), index)
+            here = ctx.in_lanes(self._local(at, chain), index)
             limit = ctx.spread(self.spot.extents[at], form, index)
             inside = text.let(f"icmp slt {form.llvm} {here}, {limit}")
             mask = text.let(f"and {ctx.mask_type} {mask}, {inside}")

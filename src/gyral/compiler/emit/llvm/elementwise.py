@@ -26,9 +26,8 @@ def emit_elementwise(ctx: Context, op: Operation) -> None:
         kept = _affine(ctx, op, parts) if dtype is index else None
         if kept is not None:
             ctx.set(op.results[0], key, kept)
-        elif all(isinstance(p, Scalar) for p in parts):
-            name = spell(ctx, op, ctx.form(dtype, False), [p.name for p in parts])
-            ctx.set(op.results[0], key, Scalar(name))
+        elif len(scalars := [p.name for p in parts if isinstance(p, Scalar)]) == len(parts):
+            ctx.set(op.results[0], key, Scalar(spell(ctx, op, ctx.form(dtype, False), scalars)))
         else:
             lanes = [ctx.in_lanes(p, v.type) for p, v in zip(parts, op.operands, strict=True)]
             ctx.set(op.results[0], key, Vector(spell(ctx, op, ctx.form(dtype, True), lanes)))

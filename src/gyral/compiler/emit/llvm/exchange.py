@@ -15,7 +15,6 @@ from gyral.compiler.emit.llvm.context import Chain, Context
 from gyral.compiler.emit.llvm.control import blended
 from gyral.compiler.emit.llvm.flat import counted, over
 from gyral.compiler.emit.llvm.form import LANE, Affine
-from gyral.compiler.emit.llvm.grid import Position
 from gyral.compiler.emit.llvm.slots import Slots
 from gyral.compiler.emit.llvm.text import Text
 from gyral.compiler.emit.llvm.walk import emit_block
@@ -70,9 +69,8 @@ class BlockWalk(Protocol):
 def emit(walk: BlockWalk, op: ForOp, threads: int) -> None:
     """The loop outside, the block's gangs inside; in the last turns under a mask of the threads still counting."""
     text, top = walk.text, walk.top
-    place: Position = top.where
     upper, step = top.scalar(op.upper, (0, 0)), top.scalar(op.step, (0, 0))
-    origin = place.spot.origin[2]
+    origin = top.where.spot.origin[2]
     walk.copy(op.initial, op.body.args[1:])
     left = text.let(f"sub i64 {upper}, {origin}")
     left = text.call("i64", "llvm.smax.i64", f"i64 {left}", "i64 0")

@@ -6,9 +6,11 @@ under a mask of the lanes that exist.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from gyral.compiler.emit.llvm.context import Chain, Context, Plan
+from gyral.compiler.emit.llvm.context import Chain, Context, Given, Plan
 from gyral.compiler.emit.llvm.form import Affine, Part, Scalar
 from gyral.compiler.emit.llvm.grid import lanes_below
 from gyral.compiler.emit.llvm.text import Text
@@ -73,7 +75,7 @@ class Tile:
     block_dim = grid_dim = block_id
 
 
-def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value, object], given: dict) -> None:
+def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value, Any], given: Given) -> None:
     """Write the walk over the items `%begin` to `%end` of a launch of `%s0` x `%s1` x `%s2` threads."""
     width, tile = plan.width, cols * plan.width
     rank = plan.function.attributes.get("rank", 1)
@@ -104,12 +106,16 @@ def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value
     whole = text.call("i64", "llvm.smax.i64", f"i64 {whole}", f"i64 {x}")
 
     def tile_at(column: str, number: str, **more: str) -> Tile:
-        return Tile(text, rank, width, cols, ("%s0", "%s1", "%s2"), (plane, row, column), number, items, **more)
+        return Tile(
+            text, rank, width, cols, ("%s0", "%s1", "%s2"), (plane, row, column), number, items, **more
+        )
 
     def whole_tile(number: str) -> None:
         column = text.let(f"mul nsw i64 {number}, {tile}")
         item = text.let(f"add i64 {at.name}, {text.let(f'sub i64 {number}, {x}')}")
-        ctx = Context(plan, text, rows, cols, where=tile_at(column, item), values=dict(given), memories=dict(memories))
+        ctx = Context(
+            plan, text, rows, cols, where=tile_at(column, item), values=dict(given), memories=dict(memories)
+        )
         revive(ctx)
         emit_block(ctx, plan.function.regions[0])
 
@@ -128,7 +134,10 @@ def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value
             text.branch(exists, some, none)
             text.begin(some)
             where = tile_at(
-                column, item, present=smallest(text, remaining, str(width)), first=text.let(f"icmp eq i64 {c}, 0")
+                column,
+                item,
+                present=smallest(text, remaining, str(width)),
+                first=text.let(f"icmp eq i64 {c}, 0"),
             )
             where.origin = (plane, here, column)
             ctx = Context(plan, text, where=where, values=dict(given), memories=dict(memories))
@@ -157,7 +166,7 @@ def revive(ctx: Context) -> None:
         ctx.alive[chain] = slot
 
 
-def counted(text: Text, start: str, stop: str, body) -> None:
+def counted(text: Text, start: str, stop: str, body: Callable[[str], None]) -> None:
     """for n in start..stop-1: body(n)."""
     if (start, stop) == ("0", "1"):
         body("0")

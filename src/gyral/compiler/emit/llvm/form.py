@@ -10,6 +10,7 @@ from gyral.core.dtypes import DType
 
 ROW = 1  # differs between the rows of gangs of a tile, not between the lanes of one gang
 LANE = 2  # differs between lanes
+ALL = "splat (i1 true)"  # the mask of all lanes
 
 
 @dataclass(frozen=True, slots=True)

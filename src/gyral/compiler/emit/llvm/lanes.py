@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gyral.compiler.emit.llvm.context import Chain, Context
-from gyral.compiler.emit.llvm.form import Affine, Scalar
+from gyral.compiler.emit.llvm.form import Affine, Part, Scalar
 from gyral.compiler.ir.graph import Value
 from gyral.core.dtypes import DType, index
 
@@ -38,7 +38,7 @@ def lane_of(ctx: Context, value: Value, chain: Chain, lane: str) -> str:
     return lane_of_part(ctx, ctx.part(value, chain), value.type, lane)
 
 
-def lane_of_part(ctx: Context, part: object, dtype: DType, lane: str) -> str:
+def lane_of_part(ctx: Context, part: Part, dtype: DType, lane: str) -> str:
     """The scalar a lane holds of a part; `index` widened to 64 bits."""
     if isinstance(part, Scalar):
         return part.name

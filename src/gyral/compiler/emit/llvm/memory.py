@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gyral.compiler.emit.llvm.context import Chain, Context
-from gyral.compiler.emit.llvm.form import Affine, Form, Part, Scalar, Vector
+from gyral.compiler.emit.llvm.form import ALL, Affine, Form, Part, Scalar, Vector
 from gyral.compiler.emit.llvm.text import SCALAR_TYPES
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Value
@@ -184,7 +184,7 @@ def _load_single(ctx: Context, dtype: DType, pointer: str, members: list[Chain],
     """A scalar load. Where no chain that shares it may be active it reads from a safe place instead."""
     shared_by_all = len(members) == len(ctx.chains)
     if ctx.alive or (ctx.mask is not None and not shared_by_all):
-        some = ctx.any_of([ctx.active(chain) for chain in members])
+        some = ctx.any_of(ctx.active(chain) or ALL for chain in members)
         pointer = ctx.text.let(f"select i1 {some}, ptr {pointer}, ptr {ctx.text.nowhere()}")
         note = ""
     return load_scalar(ctx, dtype, pointer, note)
@@ -210,8 +210,8 @@ def load_lanes(ctx: Context, dtype: DType, place: Address, mask: str | None, not
     if isinstance(place, Row) and mask is None:
         value = text.let(f"load {form.llvm}, ptr {place.pointer}, align {dtype.itemsize}{note}")
     else:
-        lanes = f"{ctx.mask_type} {mask or 'splat (i1 true)'}"
-        if isinstance(place, Row):
+        lanes = f"{ctx.mask_type} {mask or ALL}"
+        if not isinstance(place, Scattered):
             kind, where = f"llvm.masked.load.{form.suffix}.p0", f"ptr align {dtype.itemsize} {place.pointer}"
         else:
             kind = f"llvm.masked.gather.{form.suffix}.v{ctx.width}p0"
@@ -257,7 +257,7 @@ def store_lanes(ctx: Context, dtype: DType, value: str, place: Address, mask: st
     if isinstance(place, Row) and mask is None:
         text.do(f"store {form.llvm} {value}, ptr {place.pointer}, align {dtype.itemsize}")
         return
-    lanes = f"{ctx.mask_type} {mask or 'splat (i1 true)'}"
+    lanes = f"{ctx.mask_type} {mask or ALL}"
     if isinstance(place, Row):
         where = f"ptr align {dtype.itemsize} {place.pointer}"
         text.call_void(f"llvm.masked.store.{form.suffix}.p0", f"{form.llvm} {value}", where, lanes)

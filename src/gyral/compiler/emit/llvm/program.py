@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from gyral.compiler.emit.llvm import (
     atomic,
@@ -17,7 +18,7 @@ from gyral.compiler.emit.llvm import (
     message,
     tile,
 )
-from gyral.compiler.emit.llvm.context import Plan
+from gyral.compiler.emit.llvm.context import Given, Plan
 from gyral.compiler.emit.llvm.form import LANE, ROW, Scalar
 from gyral.compiler.emit.llvm.host import Host
 from gyral.compiler.emit.llvm.memory import Memory
@@ -134,17 +135,18 @@ def _seed(plan: Plan, blocked: bool, rank: int) -> Seed:
             array = isinstance(op.memory.type, ArrayType)
             if not array and op.memory.type.space == "local":
                 return own
-            stable = array and op.memory not in plan.written and not plan.checked
+            apart = plan.options.noalias or not plan.written
+            stable = array and op.memory not in plan.written and apart and not plan.checked
             return 0 if stable or not blocked else ROW
         return ROW if isinstance(op, place.ClockOp) and blocked else 0
 
     return seed
 
 
-def _parameters(plan: Plan, text: Text) -> tuple[dict, dict[Value, object], list[str]]:
+def _parameters(plan: Plan, text: Text) -> tuple[Given, dict[Value, Any], list[str]]:
     """Names for every parameter of the body function, in slot order; each entry is its LLVM type and name."""
-    given: dict[Value, dict] = {}
-    memories: dict[Value, object] = {}
+    given: Given = {}
+    memories: dict[Value, Any] = {}
     names: list[str] = []
     arrays = 0
     for number, value in enumerate(plan.function.regions[0].args):
@@ -188,7 +190,11 @@ def _signature_of(function: Op, written: set[Value]) -> tuple[Parameter, ...]:
 def _module_text(plan: Plan, text: Text, parameters: list[str]) -> str:
     """The body as an internal function, whose array parameters carry the no-alias promise, and the entry."""
     fixed = ["i64 %s0", "i64 %s1", "i64 %s2", "i64 %begin", "i64 %end", "ptr noalias %scratch", "ptr %record"]
-    lines = ["define internal void @gyral_body(" + ", ".join(parameters + fixed) + ") #1 {", text.render(), "}"]
+    lines = [
+        "define internal void @gyral_body(" + ", ".join(parameters + fixed) + ") #1 {",
+        text.render(),
+        "}",
+    ]
     lines += [f"define void @{ENTRY}(ptr %frame, i64 %begin, i64 %end, ptr %scratch) #0 {{", "entry:"]
     passed = []
     for axis in range(3):
@@ -197,7 +203,10 @@ def _module_text(plan: Plan, text: Text, parameters: list[str]) -> str:
     for slot, parameter in enumerate(parameters):
         kind, name = parameter.replace("noalias ", "").split(" ")
         if kind == "i1":
-            lines += [*_frame_load(f"{name}.b", "i8", RECORD_SLOT + 8 + 8 * slot), f"  {name} = icmp ne i8 {name}.b, 0"]
+            lines += [
+                *_frame_load(f"{name}.b", "i8", RECORD_SLOT + 8 + 8 * slot),
+                f"  {name} = icmp ne i8 {name}.b, 0",
+            ]
         else:
             lines += _frame_load(name, kind, RECORD_SLOT + 8 + 8 * slot)
         passed.append(f"{kind} {name}")
@@ -209,7 +218,10 @@ def _module_text(plan: Plan, text: Text, parameters: list[str]) -> str:
 
 
 def _frame_load(name: str, kind: str, offset: int) -> list[str]:
-    return [f"  {name}.at = getelementptr i8, ptr %frame, i64 {offset}", f"  {name} = load {kind}, ptr {name}.at"]
+    return [
+        f"  {name}.at = getelementptr i8, ptr %frame, i64 {offset}",
+        f"  {name} = load {kind}, ptr {name}.at",
+    ]
 
 
 def _attributes(plan: Plan) -> list[str]:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from gyral.compiler.ir.define import BITS, BOOL, FLOAT, INTEGER, NUMBER, SCALAR, Operation, attr, operand, result
+from gyral.compiler.ir.define import (
+    BITS,
+    BOOL,
+    FLOAT,
+    INTEGER,
+    NUMBER,
+    SCALAR,
+    Operation,
+    attr,
+    operand,
+    result,
+)
 from gyral.compiler.ir.traits import COMMUTATIVE, PURE, UNIFORM
 from gyral.core.dtypes import DType, bool_
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gyral.compiler.ir.define import INDEX, MEMORY, SCALAR, Operation, attr, operand, operands, result
 from gyral.compiler.ir.traits import PURE, READS, UNIFORM, WRITES
-from gyral.core.dtypes import ArrayType, index, leaves
+from gyral.compiler.ir.types import MemoryType
+from gyral.core.dtypes import ArrayType, DType, index, leaves
 
 
 class LoadOp(Operation):
@@ -61,7 +62,7 @@ class LocalOp(Operation):
     out = result(MEMORY)
 
 
-def check_access(memory: object, indices: int, leaf: int, scalar: object) -> None:
+def check_access(memory: MemoryType, indices: int, leaf: int, scalar: DType) -> None:
     """Rank, leaf number and leaf type of an access must fit its memory; else ValueError."""
     if indices != memory.rank:
         raise ValueError(f"{indices} indices into memory of rank {memory.rank}")
