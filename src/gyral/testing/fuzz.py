@@ -25,6 +25,8 @@ def disagreement(program: Program, device: str = "cpu") -> str:
     forget(kernel)
     if faults[0] != faults[1]:
         return f"thread {faults[1]} failed instead of {faults[0]}"
+    if faults[0] is not None and "gy.shared" in program.text:
+        return ""  # what a failed thread did not write into shared memory is undefined for the others
     names = [*(name for name, _, _ in program.inputs), *(name for name, _ in program.outputs), "cells"]
     found = (difference(name, a, b) for name, a, b in zip(names, expected, got, strict=False))
     return next((text for text in found if text), "")
