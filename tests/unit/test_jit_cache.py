@@ -117,6 +117,44 @@ def test_the_oldest_go_first(tmp_path: Path) -> None:
     assert 1 not in kept
 
 
+def test_a_write_does_not_look_at_every_file(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a folder has its tally, writing reads no directory, in another object for the folder neither."""
+    cache.write(KEY, b"payload")
+
+    def refuse(*path: object) -> None:
+        raise AssertionError("a directory was read")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert DiskCache(cache.folder, 10_000).write("cd" + "1" * 62, b"more")
+
+
+@pytest.mark.parametrize("tally", [None, b"", b"\xff", b"\xff" * 8, bytes(8 * 5000)])
+def test_a_tally_that_cannot_be_trusted_is_made_anew(tmp_path: Path, tally: bytes | None) -> None:
+    """Whatever stands in the tally, the limit holds and the next tally tells the truth."""
+    cache = DiskCache(str(tmp_path), 1000)
+    for k in range(6):
+        cache.write(f"{k:02x}" + "0" * 62, bytes(100))
+    path = tmp_path / "tally"
+    path.unlink()
+    if tally is not None:
+        path.write_bytes(tally)
+    for k in range(6, 12):
+        cache.write(f"{k:02x}" + "0" * 62, bytes(100))
+    assert 0 < cache.size() <= 1000
+    assert cache.size() <= sum(
+        int.from_bytes(path.read_bytes()[at : at + 8], "little") for at in range(0, path.stat().st_size, 8)
+    )
+
+
+def test_a_tally_that_grew_long_is_shortened(cache: DiskCache) -> None:
+    """The tally itself is bounded: past 4096 numbers it begins anew with one."""
+    cache.write(KEY, b"payload")
+    path = Path(cache.folder) / "tally"
+    path.write_bytes(bytes(8 * 4096))
+    cache.write(KEY, b"payload")
+    assert path.stat().st_size == 8
+
+
 def test_what_is_too_large_is_not_kept(tmp_path: Path) -> None:
     """An entry above the whole limit would only empty the cache."""
     assert not DiskCache(str(tmp_path), 10).write(KEY, bytes(11))

@@ -3,12 +3,17 @@
 A file is written beside its place, flushed and renamed, so that a reader sees all of it or nothing. Each
 carries its own key and a checksum; what does not match is removed and compiled again. A directory that
 cannot be written costs one warning and no result.
+
+A tally of the bytes written stands beside the files, so that a write need not count them all. It is a hint:
+a writer adds to it before it writes, and when it is missing, damaged, long or above the limit, the files are
+counted and the tally begins anew from what is there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import time
 import warnings
 
@@ -16,6 +21,9 @@ from gyral.core.events import CacheTrouble, emit
 
 _MAGIC = b"gyral artifact 1\n"
 _SUFFIX = ".gya"
+_TALLY = "tally"
+_WORD = 8  # bytes of one number in the tally
+_MOST_WORDS = 4096
 _FRESH = 3600.0  # a use is noted at most this often (seconds), so that a hit is one read
 
 
@@ -57,11 +65,14 @@ class DiskCache:
         path = self.path(key)
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            self._replace(path, _wrap(key, payload))
+            data = _wrap(key, payload)
+            counted = self._count(len(data))
+            self._replace(path, data)
+            if not counted:
+                self._sweep()
         except OSError as error:
             self._trouble(self.folder, f"cannot be written: {error}")
             return False
-        self._trim()
         return True
 
     def drop(self, key: str) -> None:
@@ -110,17 +121,34 @@ class DiskCache:
                     found.append((status.st_mtime, status.st_size, path))
         return found
 
-    def _trim(self) -> None:
-        """Remove what was not used for longest until a tenth of the room is free."""
+    def _count(self, nbytes: int) -> bool:
+        """Add to the tally; False when it does not vouch that all is within the limit."""
+        path = os.path.join(self.folder, _TALLY)
+        try:
+            # No "a": a tally that is missing says nothing of what is there, and is made by a sweep.
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            return False
+        with open(descriptor, "r+b", buffering=0) as file:
+            file.write(nbytes.to_bytes(_WORD, "little"))
+            file.seek(0)
+            data = file.read((_MOST_WORDS + 1) * _WORD)
+        words, rest = divmod(len(data), _WORD)
+        if rest or not 2 <= words <= _MOST_WORDS:  # the first was left by a sweep, the last is ours
+            return False
+        return sum(number for (number,) in struct.iter_unpack("<Q", data)) <= self.limit
+
+    def _sweep(self) -> None:
+        """Count everything; above the limit, remove what was not used for longest until a tenth is free."""
         entries = self._entries()
         total = sum(size for _, size, _ in entries)
-        if total <= self.limit:
-            return
-        for _, size, path in sorted(entries):
-            self._discard(path)
-            total -= size
-            if total <= self.limit - self.limit // 10:
-                return
+        if total > self.limit:
+            for _, size, path in sorted(entries):
+                self._discard(path)
+                total -= size
+                if total <= self.limit - self.limit // 10:
+                    break
+        self._replace(os.path.join(self.folder, _TALLY), total.to_bytes(_WORD, "little"))
 
     def _note_use(self, path: str) -> None:
         try:
