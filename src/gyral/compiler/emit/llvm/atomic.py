@@ -1,6 +1,6 @@
 """Atomic accesses: one instruction where all lanes meet at one address and nobody asks for old values,
 
-lane by lane otherwise.
+lane by lane otherwise. Shared memory belongs to one worker while its block runs, so plain accesses do there.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from gyral.compiler.emit.llvm.cast import convert
 from gyral.compiler.emit.llvm.context import Chain, Context
 from gyral.compiler.emit.llvm.form import Form, Vector
 from gyral.compiler.emit.llvm.lanes import for_each_lane, lane_of
-from gyral.compiler.emit.llvm.memory import Address, Single, address, pointers_of
+from gyral.compiler.emit.llvm.memory import Address, Single, address, load_scalar, pointers_of, store_scalar
 from gyral.compiler.emit.llvm.text import literal
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Value
-from gyral.core.dtypes import DType, f32
+from gyral.compiler.ir.types import MemType
+from gyral.core.dtypes import f32, i32, i64
 
 ORDERS = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel"}
 LaneAtomic: TypeAlias = Callable[[str, Chain, str], str]
@@ -58,7 +59,7 @@ def _merged(ctx: Context, op: Operation, pointer: str, chain: Chain) -> None:
     kind: str = MERGED.get(op.kind) or op.kind
     value, mask = ctx.vector(op.value, chain), ctx.active(chain)
     if mask is not None:
-        value = select(ctx, form, mask, value, form.constant(identity(kind, dtype)))
+        value = select(ctx, form, mask, value, form.constant(identity(kind, form)))
     total = reduce_lanes(ctx, kind, form, value)
     if mask is None:
         _rmw(ctx, op, pointer, total)
@@ -71,8 +72,11 @@ def _merged(ctx: Context, op: Operation, pointer: str, chain: Chain) -> None:
     text.begin(none)
 
 
-def identity(kind: str, dtype: DType) -> bool | int | float:
-    """The value that changes nothing under a reduction."""
+def identity(kind: str, form: Form) -> bool | int | float:
+    """The value that changes nothing under a reduction of lanes."""
+    dtype = form.dtype
+    if dtype.kind == "index":
+        dtype = i32 if form.bits == 32 else i64
     if dtype.is_float and kind in ("add", "sum"):
         return -0.0 if kind == "add" else 0.0
     if kind in ("add", "sum", "or", "xor", "any"):
@@ -150,6 +154,10 @@ def _rmw(ctx: Context, op: Operation, pointer: str, value: str) -> str:
     text, dtype = ctx.text, op.value.type
     order = ORDERS[op.order]
     form = ctx.form(dtype, False)
+    if isinstance(op.memory.type, MemType):
+        old = load_scalar(ctx, dtype, pointer)
+        store_scalar(ctx, dtype, _combine(ctx, op.kind, form, old, value), pointer)
+        return old
     if dtype.is_float and (dtype.bits == 16 or op.kind not in ("add", "sub", "exchange")):
         return _rmw_by_swap(ctx, op, pointer, value)
     word = PLAIN.get(op.kind) or ("" if dtype.is_signed else "u") + op.kind
@@ -188,6 +196,8 @@ def _rmw_by_swap(ctx: Context, op: Operation, pointer: str, value: str) -> str:
 def _combine(ctx: Context, kind: str, form: Form, old: str, value: str) -> str:
     if kind == "exchange":
         return value
+    if not form.dtype.is_float and kind in PLAIN:
+        return ctx.text.let(f"{PLAIN[kind]} {form.llvm} {old}, {value}")
     single = form.of(f32) if form.dtype.bits == 16 else form
     a, b = convert(ctx, form, single, old), convert(ctx, form, single, value)
     if kind in ("add", "sub"):
@@ -207,6 +217,12 @@ def emit_cas(ctx: Context, op: Operation) -> None:
         pair = [lane_of(ctx, v, chain, lane) for v in (op.expected, op.value)]
         if form.element != bits:
             pair = [text.let(f"bitcast {form.element} {name} to {bits}") for name in pair]
+        if isinstance(op.memory.type, MemType):
+            raw = text.let(f"load {bits}, ptr {pointer}, align {dtype.itemsize}")
+            same = text.let(f"icmp eq {bits} {raw}, {pair[0]}")
+            new = text.let(f"select i1 {same}, {bits} {pair[1]}, {bits} {raw}")
+            text.do(f"store {bits} {new}, ptr {pointer}, align {dtype.itemsize}")
+            return raw if form.element == bits else text.let(f"bitcast {bits} {raw} to {form.element}")
         order = ORDERS[op.order]
         failure = "monotonic" if order in ("monotonic", "release") else "acquire"
         swap = f"cmpxchg ptr {pointer}, {bits} {pair[0]}, {bits} {pair[1]} {order} {failure}, align {dtype.itemsize}"

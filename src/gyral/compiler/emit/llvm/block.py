@@ -7,11 +7,14 @@ again. Whole blocks run unmasked; blocks at the far edges, or with padding lanes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from gyral.compiler.emit.llvm import collective, exchange, local
+from gyral.compiler.emit.llvm.agree import decide_again, decided
 from gyral.compiler.emit.llvm.blockplace import BlockPlace, BlockShape, Spot
-from gyral.compiler.emit.llvm.context import Context, Plan
+from gyral.compiler.emit.llvm.context import Context, Given, Plan
 from gyral.compiler.emit.llvm.control import for_counted, if_jump, while_jump
 from gyral.compiler.emit.llvm.flat import counted, over
 from gyral.compiler.emit.llvm.form import LANE, ROW
@@ -60,17 +63,18 @@ def emit_shared(ctx: Context, op: Op) -> None:
     """Shared memory was placed before the body."""
 
 
-def emit_blocks(plan: Plan, text: Text, memories: dict, given: dict) -> tuple[int, int, int]:
+def emit_blocks(plan: Plan, text: Text, memories: dict[Value, Any], given: Given) -> tuple[int, int, int]:
     """Write the walk over blocks `%begin` to `%end`; gives the block's extents."""
     shape = shape_of(plan)
-    grid = [over(text, f"%s{axis}", str(shape.extents[axis])) for axis in range(3)]
+    e0, e1, e2 = (str(extent) for extent in shape.extents)
+    grid = (over(text, "%s0", e0), over(text, "%s1", e1), over(text, "%s2", e2))
 
     def one(number: str) -> None:
         line = text.let(f"udiv i64 {number}, {grid[2]}")
         plane = text.let(f"udiv i64 {line}, {grid[1]}")
         x = text.let(f"sub i64 {number}, {text.let(f'mul i64 {line}, {grid[2]}')}")
         y = text.let(f"sub i64 {line}, {text.let(f'mul i64 {plane}, {grid[1]}')}")
-        spot = Spot.at(text, shape, (plane, y, x), tuple(grid), number)
+        spot = Spot.at(text, shape, (plane, y, x), grid, number)
         if shape.padded or plan.checked:
             Walk(plan, text, shape, spot, True, dict(memories), dict(given)).run()
             return
@@ -95,8 +99,8 @@ class Walk:
     shape: BlockShape
     spot: Spot
     masked: bool
-    memories: dict[Value, object]
-    given: dict
+    memories: dict[Value, Any]
+    given: Given
     top: Context = field(init=False)
     slots: Slots = field(init=False)
     exchanged: frozenset[Op] = frozenset()
@@ -115,7 +119,9 @@ class Walk:
         plan = self.plan
         self.slots = Slots(plan, self.text, self.shape.gangs)
         place = BlockPlace(self.text, plan.function.attributes.get("rank", 1), self.shape, self.spot, "0")
-        self.top = Context(plan, self.text, where=place, values=self.given, memories=self.memories, scalar_only=True)
+        self.top = Context(
+            plan, self.text, where=place, values=self.given, memories=self.memories, scalar_only=True
+        )
         self._place_memory()
         if plan.checked:
             self.alive = self.slots.region(8 * self.shape.gangs)
@@ -157,7 +163,8 @@ class Walk:
             if self.divides(op):
                 self.stretch(stretch)
                 stretch = []
-                self.boundary(op)
+                with decided(self, op):
+                    self.boundary(op)
             else:
                 stretch.append(op)
         self.stretch(stretch)
@@ -179,30 +186,34 @@ class Walk:
 
         self.each_group(group)
 
-    def each_group(self, body) -> None:
+    def each_group(self, body: Callable[[Context], None]) -> None:
         """Run `body(ctx)` for every group of gangs that has threads."""
         together = self.together
         counted(self.text, "0", str(self.shape.gangs // together), lambda n: self._group(n, together, body))
 
-    def _group(self, number: str, together: int, body) -> None:
+    def _group(self, number: str, together: int, body: Callable[[Context], None]) -> None:
         text = self.text
         first = number if together == 1 or number == "0" else text.let(f"mul nsw i64 {number}, {together}")
         rank = self.plan.function.attributes.get("rank", 1)
         place = BlockPlace(text, rank, self.shape, self.spot, first, masked=self.masked)
         # Branches are written again inside the loop: their results there must not stand for those before it.
-        values = {value: dict(parts) for value, parts in self.top.values.items()}
-        ctx = Context(self.plan, text, rows=together, where=place, values=values, memories=dict(self.memories))
+        ctx = Context(self.plan, text, rows=together, where=place, memories=dict(self.memories))
+        for value, parts in self.top.values.items():
+            ctx.values[value] = dict.fromkeys(ctx.keys(ctx.bits(value)), parts[0, 0])
         place.ctx = ctx
         for value, region, size in self.local_regions:
             held = self.memories[value]
             pointers = {
-                chain: text.let(f"getelementptr i8, ptr {region}, i64 {text.let(f'mul nsw i64 {place.gang(chain)}, {size}')}")
+                chain: text.let(
+                    f"getelementptr i8, ptr {region}, i64 {text.let(f'mul nsw i64 {place.gang(chain)}, {size}')}"
+                )
                 for chain in ctx.chains
             }
             ctx.memories[value] = LocalMemory(pointers, held.shape, held.leaf_offsets)
         if self.alive:
             ctx.alive = {
-                chain: text.let(f"getelementptr i64, ptr {self.alive}, i64 {place.gang(chain)}") for chain in ctx.chains
+                chain: text.let(f"getelementptr i64, ptr {self.alive}, i64 {place.gang(chain)}")
+                for chain in ctx.chains
             }
         if not self.masked:
             body(ctx)
@@ -233,7 +244,7 @@ class Walk:
 
     def boundary(self, op: Op) -> None:
         """Write an op that all threads of the block reach together."""
-        if op in self.exchanged:
+        if isinstance(op, ForOp) and op in self.exchanged:
             exchange.emit(self, op, self.shape.threads)
         elif isinstance(op, IfOp):
             if_jump(self.top, op, lambda ctx, region: self._side(op, region))
@@ -261,5 +272,6 @@ class Walk:
         self.level(self.top, region)
         if region is op.test:
             self.copy(region.terminator.operands[1:], op.results)
+            decide_again(self, region.terminator.operands[0])
         else:
             self.copy(region.terminator.operands, op.test.args)

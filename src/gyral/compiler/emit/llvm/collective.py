@@ -52,7 +52,7 @@ def _reduce(walk: BlockWalk, op: BlockReduceOp) -> None:
     """A vector of partial results over the gangs, then over its lanes."""
     text, dtype, kind = walk.text, op.value.type, op.kind
     form = walk.top.form(dtype, True)
-    neutral = form.constant(identity(kind, dtype))
+    neutral = form.constant(identity(kind, form))
     slot = text.alloca(form.llvm)
     text.do(f"store {form.llvm} {neutral}, ptr {slot}")
 
@@ -60,7 +60,7 @@ def _reduce(walk: BlockWalk, op: BlockReduceOp) -> None:
         walk.slots.fetch(ctx, op.value)
         total = text.let(f"load {form.llvm}, ptr {slot}")
         for chain in ctx.chains:
-            value = present(ctx, ctx.vector(op.value, chain), form, chain, identity(kind, dtype))
+            value = present(ctx, ctx.vector(op.value, chain), form, chain, identity(kind, form))
             total = _joined(ctx, op, form, total, value)
         text.do(f"store {form.llvm} {total}, ptr {slot}")
 
@@ -115,7 +115,7 @@ def _scan(walk: BlockWalk, op: BlockScanOp) -> None:
         walk.slots.fetch(ctx, op.value)
         names = {}
         for chain in ctx.chains:
-            value = present(ctx, ctx.vector(op.value, chain), form, chain, identity("sum", dtype))
+            value = present(ctx, ctx.vector(op.value, chain), form, chain, identity("sum", form))
             before, total = exclusive_sum(ctx, form, value)
             base = text.let(f"load {form.element}, ptr {slot}")
             spread = _spread(ctx, form, base)

@@ -34,7 +34,7 @@ def emit_reduce(ctx: Context, op: Operation) -> None:
     dtype = op.value.type
     form = ctx.form(dtype, True)
     for key in ctx.keys(ctx.bits(op.out)):
-        value = present(ctx, ctx.vector(op.value, key), form, key, identity(op.kind, dtype))
+        value = present(ctx, ctx.vector(op.value, key), form, key, identity(op.kind, form))
         ctx.set(op.out, key, Scalar(reduce_lanes(ctx, op.kind, form, value)))
 
 
@@ -127,7 +127,7 @@ def emit_scan(ctx: Context, op: Operation) -> None:
     dtype = op.value.type
     form = ctx.form(dtype, True)
     for chain in ctx.keys(ctx.bits(op.out)):
-        value = present(ctx, ctx.vector(op.value, chain), form, chain, identity("add", dtype))
+        value = present(ctx, ctx.vector(op.value, chain), form, chain, identity("add", form))
         ctx.set(op.out, chain, Vector(exclusive_sum(ctx, form, value)[0]))
 
 
