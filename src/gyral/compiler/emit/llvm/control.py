@@ -224,7 +224,8 @@ def for_counted(ctx: Context, op: Operation, write: Write = emit_block) -> None:
         again = text.let(f"icmp ne i64 {left.name}, 0")
     text.branch(again, body, done)
     text.begin(body)
-    ctx.set(op.body.args[0], (0, 0), Scalar(counter.name))
+    for key in ctx.keys(ctx.bits(op.body.args[0])):
+        ctx.set(op.body.args[0], key, Scalar(counter.name))
     write(ctx, op.body)
     exact = "nuw " if scalar.dtype.kind == "uint" else "nsw "
     following = text.let(f"add {exact if by_one else ''}{scalar.llvm} {counter.name}, {step}")
@@ -475,13 +476,17 @@ class Ends:
             self.masks[chain] = phi
 
     def note(self) -> None:
-        """Lanes still in the loop see the sources' values now."""
+        """Lanes still in the loop see the sources' values now; so does a row while any of its lanes is."""
+        ctx = self.ctx
         for result, source in self.pairs:
-            form = self.ctx.form(result.type, bool(self.ctx.bits(result) & LANE))
-            for key in self.ctx.keys(self.ctx.bits(result)):
-                now = in_form(self.ctx, source, result, key)
-                if form.lanes:
-                    now = select(self.ctx, form, self.masks[key].name, now, self.phis[result, key].name)
+            bits = ctx.bits(result)
+            form = ctx.form(result.type, bool(bits & LANE))
+            for key in ctx.keys(bits):
+                now = in_form(ctx, source, result, key)
+                if bits:
+                    members = [self.masks[chain].name for chain in ctx.members(key, bits)]
+                    inside = members[0] if form.lanes else ctx.any_of(members)
+                    now = select(ctx, form, inside, now, self.phis[result, key].name)
                 self.latest[result, key] = now
 
     def close(self, masks: dict[Chain, str]) -> None:
