@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from gyral.compiler.emit.llvm.form import LANE, ROW, Form, Part, Scalar, Vector
+from gyral.compiler.emit.llvm.form import LANE, ROW, Form, Guarded, Part, Scalar, Vector
 from gyral.compiler.emit.llvm.host import Host
 from gyral.compiler.emit.llvm.text import Text, literal
 from gyral.compiler.ir.graph import Op, Value
@@ -134,7 +134,7 @@ class Context:
 
     def in_lanes(self, part: Part, dtype: DType) -> str:
         """Any part as a vector."""
-        if isinstance(part, Vector):
+        if isinstance(part, (Vector, Guarded)):
             return part.name
         form = self.form(dtype, True)
         if isinstance(part, Scalar):

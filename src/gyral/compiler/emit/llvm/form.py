@@ -35,7 +35,16 @@ class Affine:
     stride: int
 
 
-Part: TypeAlias = Scalar | Vector | Affine
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A vector that is base plus lane while the scalar condition `when` holds: an id clamped or wrapped at an edge."""
+
+    name: str
+    near: Affine
+    when: str
+
+
+Part: TypeAlias = Scalar | Vector | Affine | Guarded
 
 
 @dataclass(frozen=True, slots=True)

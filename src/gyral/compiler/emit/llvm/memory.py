@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gyral.compiler.emit.llvm.context import Chain, Context
-from gyral.compiler.emit.llvm.form import ALL, Affine, Form, Part, Scalar, Vector
+from gyral.compiler.emit.llvm.form import ALL, Affine, Form, Guarded, Part, Scalar, Vector
 from gyral.compiler.emit.llvm.text import SCALAR_TYPES
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Value
@@ -65,21 +65,29 @@ class Scattered:
 Address: TypeAlias = Single | Row | Scattered
 
 
-def address(ctx: Context, memory: Value, indices: list[Value], leaf_number: int, chain: Chain) -> Address:
-    """Where a chain's lanes find a leaf of the element at `indices`."""
+def address(
+    ctx: Context, memory: Value, indices: list[Value], leaf_number: int, chain: Chain, near: bool = False
+) -> Address:
+    """Where a chain's lanes find a leaf of the element at `indices`; `near`: guarded indices are base plus lane."""
     held = ctx.memories[memory]
     leaf = leaves(memory.type.elem)[leaf_number]
-    parts = [ctx.part(i, chain) for i in indices]
+    parts = [_settled(ctx.part(i, chain), near) for i in indices]
     if isinstance(held, LocalMemory):
         return _local_address(ctx, held, parts, leaf, leaf_number, chain)
     return _array_address(ctx, held, parts, leaf)
+
+
+def _settled(part: Part, near: bool) -> Part:
+    if isinstance(part, Guarded):
+        return part.near if near else Vector(part.name)
+    return part
 
 
 def _array_address(ctx: Context, held: Memory, parts: list[Part], leaf: Leaf) -> Address:
     offset, lane_bytes, terms = _Sum(ctx), 0, []
     offset.add_literal(leaf.offset)
     for part, stride in zip(parts, held.strides, strict=True):
-        if isinstance(part, Vector):
+        if isinstance(part, (Vector, Guarded)):
             terms.append((part.name, stride))
             continue
         base = part.name if isinstance(part, Scalar) else part.base
@@ -170,6 +178,10 @@ def load(ctx: Context, op: Operation) -> None:
     """Write a load for every chain that needs its own."""
     bits = ctx.bits(op.out)
     for key in ctx.keys(bits):
+        guards = [part.when for i in op.indices if isinstance(part := ctx.part(i, key), Guarded)]
+        if guards:
+            ctx.set(op.out, key, Vector(_load_near_or_far(ctx, op, key, guards)))
+            continue
         place = address(ctx, op.memory, op.indices, op.leaf, key)
         held = ctx.memories[op.memory]
         note = ", !invariant.load !0" if isinstance(held, Memory) and held.readonly else ""
@@ -178,6 +190,28 @@ def load(ctx: Context, op: Operation) -> None:
             ctx.set(op.out, key, Scalar(name))
         else:
             ctx.set(op.out, key, Vector(load_lanes(ctx, op.out.type, place, ctx.active(key), note)))
+
+
+def _load_near_or_far(ctx: Context, op: Operation, chain: Chain, guards: list[str]) -> str:
+    """Neighbours in one move while no guard is broken, as inside an image; a gather at its edges."""
+    text, dtype = ctx.text, op.out.type
+    near = guards[0]
+    for guard in guards[1:]:
+        near = text.let(f"and i1 {near}, {guard}")
+    labels = text.fresh_label("near"), text.fresh_label("far")
+    done = text.fresh_label("loaded")
+    text.branch(near, *labels)
+    found = []
+    for label in labels:
+        text.begin(label)
+        place = address(ctx, op.memory, op.indices, op.leaf, chain, near=label == labels[0])
+        found.append((load_lanes(ctx, dtype, place, ctx.active(chain)), text.label))
+        text.jump(done)
+    text.begin(done)
+    phi = text.phi(ctx.form(dtype, True).llvm)
+    for name, label in found:
+        phi.add(name, label)
+    return phi.name
 
 
 def _load_single(ctx: Context, dtype: DType, pointer: str, members: list[Chain], note: str) -> str:
