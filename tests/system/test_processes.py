@@ -125,6 +125,39 @@ def test_built_ahead_means_compiled_never(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
+def test_captured_values_are_frozen_for_kernels_from_disk_too(tmp_path: Path) -> None:
+    """A specialisation on disk is refused once the captured value is another than the first one's."""
+    kernel = """
+    import sys
+    import numpy as np
+    import gyral as gy
+
+    @gy.kernel
+    def scaled(x: gy.Array):
+        x[gy.global_id()] *= scale
+
+    """
+    compiled = """
+    scale = int(sys.argv[1])
+    scaled[1](np.ones(1, np.float32)), scaled[1](np.ones(1, np.float64))
+    """
+    warm = """
+    scale = 2
+    scaled[1](np.ones(1, np.float32))
+    scale = 3
+    try:
+        scaled[1](np.ones(1, np.float64))
+    except gy.CompileError as error:
+        print(error.code, *(m for m in sys.modules if m.startswith("llvmlite")))
+    """
+    cache = tmp_path / "cache"
+    for scale in "23":
+        text = compiled.replace("int(sys.argv[1])", scale)
+        assert run(script(tmp_path, kernel, text), cache).returncode == 0
+    done = run(script(tmp_path, kernel, warm), cache)
+    assert done.stdout.strip() == "GY204", done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_child_launches_and_compiles(tmp_path: Path) -> None:
     """After a fork the child runs what was compiled, compiles more, and uses queues again."""

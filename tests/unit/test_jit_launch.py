@@ -283,8 +283,28 @@ def test_captured_numbers_are_frozen() -> None:
     assert run(np.float32) == [2.0]
     scale = 3.0
     assert run(np.float32) == [2.0]
-    with pytest.raises(UserError, match="scale"):
+    with pytest.raises(gy.CompileError, match=r"GY204: 'scale' was 2.0 .* and is 3.0 now") as caught:
         run(np.float64)
+    (finding,) = caught.value.diagnostics
+    span = finding.span
+    assert finding.source_line[span.column : span.end_column] == "scale"
+
+
+def test_looking_inside_freezes_what_is_captured() -> None:
+    """A value that the IR was shown with is the one that launches and the interpreter must see."""
+    scale = 2.0
+
+    @gy.kernel
+    def doubled(x: gy.Array[gy.f32]):
+        x[gy.global_id()] *= scale
+
+    doubled.ir()
+    scale = 3.0
+    x = np.ones(1, np.float32)
+    for launch in (doubled[1], doubled.interpret[1]):
+        with pytest.raises(gy.CompileError, match="GY204"):
+            launch(x)
+    assert x.tolist() == [1.0]
 
 
 def test_a_kernel_that_failed_fails_again() -> None:

@@ -77,6 +77,7 @@ def lowered(request: Request) -> Lowered:
         block=request.options.block,
         fastmath=request.options.fastmath,
         check=request.options.check != "off",
+        frozen=request.frozen,
     )
 
 

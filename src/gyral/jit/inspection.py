@@ -15,7 +15,7 @@ from gyral.jit.launch import check_shape
 from gyral.jit.parameters import REQUIRED, Parameter
 from gyral.jit.ranks import rank_of
 from gyral.jit.request import Request
-from gyral.jit.specialise import specialise
+from gyral.jit.specialise import Spec, specialise
 from gyral.runtime.array import DeviceArray
 
 
@@ -52,11 +52,11 @@ class Interpreted(Protocol):
     rank: int
     fastmath: bool
     __gyral_kernel__: Any
-    _fixed_rank: int | None
 
     def take(self, args: Any, kwargs: Any) -> list[Given]: ...
     def block_for(self, block: Any, rank: int) -> tuple[int, ...]: ...
     def effective_check(self) -> Any: ...
+    def asked(self, spec: Spec) -> Request: ...
 
 
 class Interpretation:
@@ -86,8 +86,9 @@ class Interpretation:
                 _require_host(argument)
         chosen = kernel.block_for(block, len(shape))
         spec = specialise(given, shape, chosen, "cpu", kernel.effective_check(), kernel.fastmath)
-        request = Request(kernel.__gyral_kernel__, spec.kinds, spec.options, kernel._fixed_rank)
-        entry.load("gyral.jit.compile:interpret")(request, shape, chosen, [_plain(g) for g in given])
+        entry.load("gyral.jit.compile:interpret")(
+            kernel.asked(spec), shape, chosen, [_plain(g) for g in given]
+        )
 
 
 def _require_host(argument: ArrayGiven) -> None:

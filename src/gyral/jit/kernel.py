@@ -53,7 +53,6 @@ class Kernel(Dispatcher):
         if rank is not None and rank not in (1, 2, 3):
             raise UserError(f"the rank of a kernel is 1, 2 or 3, not {rank!r}")
         self.rank = rank or 0
-        self._fixed_rank = rank
         self.block = block
         self.fastmath = bool(fastmath)
         self.check: Check | None = check_level(check)
@@ -246,8 +245,11 @@ class Kernel(Dispatcher):
 
     def request(self, types: Sequence[Any], **options: Any) -> Request:
         """What a compiler is asked for argument types."""
-        spec = self.declared(types, "cpu", **options)
-        return Request(self.__gyral_kernel__, spec.kinds, spec.options, self._fixed_rank)
+        return self.asked(self.declared(types, "cpu", **options))
+
+    def asked(self, spec: Spec) -> Request:
+        """What a compiler is asked for a specialisation."""
+        return self._programs.request(spec.kinds, spec.options)
 
     # What the native dispatcher calls.
 

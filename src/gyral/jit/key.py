@@ -6,6 +6,7 @@ Attributes of Gyral and of `math` count by their names, because the toolchain's 
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import linecache
 import os
@@ -17,6 +18,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from gyral.core.dtypes import Array, ArrayType, DType, GenericInput, In, Static, StaticType, StructType, Vec
+from gyral.core.span import Span
 
 _SCHEME = "1"
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
@@ -50,6 +52,19 @@ def fingerprint(function: Callable[..., Any]) -> Fingerprint:
     walk.function(function)
     captures = tuple(sorted(walk.captures.items()))
     return Fingerprint(walk.digest.hexdigest(), captures, tuple(walk.places), walk.prints)
+
+
+def use_of(function: Callable[..., Any], name: str) -> tuple[Span, str]:
+    """Where a function first reads a name from outside, and that line; its own place if it never does."""
+    code = function.__code__
+    for step in dis.get_instructions(code):
+        at = step.positions
+        if step.opname.startswith("LOAD_") and step.argval == name and at is not None and at.lineno:
+            span = Span(
+                code.co_filename, at.lineno, at.col_offset or 0, at.end_lineno or 0, at.end_col_offset or 0
+            )
+            return span, linecache.getline(code.co_filename, at.lineno).rstrip()
+    return Span(code.co_filename, code.co_firstlineno, 0, code.co_firstlineno, 0), ""
 
 
 def key_of(kernel: Fingerprint, *parts: str, reports: bool = False) -> str:

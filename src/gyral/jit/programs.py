@@ -9,15 +9,14 @@ from functools import cache
 from typing import Any
 
 from gyral.core import entry, settings
-from gyral.core.artifact import ArrayParameter, Artifact
+from gyral.core.artifact import ArrayParameter, Artifact, CompileOptions
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import CompileError, Diagnostic, GyralError, InternalError, UserError
 from gyral.core.events import CacheTrouble, Compiled, emit
-from gyral.core.span import Span
 from gyral.jit import codec, targets
 from gyral.jit.arguments import Kind
 from gyral.jit.cache import DiskCache
-from gyral.jit.key import Fingerprint, fingerprint, key_of
+from gyral.jit.key import Fingerprint, fingerprint, key_of, use_of
 from gyral.jit.request import Request
 from gyral.jit.specialise import Spec
 from gyral.runtime.device import Device
@@ -54,6 +53,7 @@ class Programs:
         self._writes: dict[tuple[Kind, ...], tuple[bool, ...]] = {}
         self._failures: dict[str, Callable[[], UserError]] = {}
         self._first: Fingerprint | None = None
+        self._frozen: dict[tuple[str, str], Any] = {}
 
     def writes(self, kinds: tuple[Kind, ...]) -> tuple[bool, ...] | None:
         """Which arrays the kernel writes when given these kinds, once that is known."""
@@ -90,15 +90,26 @@ class Programs:
 
     def key(self, spec: Spec) -> str:
         """The first-level key of a specialisation. CompileError when a captured value changed."""
+        seen = self._freeze()
+        reports = spec.options.check != "off"
+        return key_of(
+            seen, spec.spelling(), repr(self._rank), targets.identity_of(spec.device), reports=reports
+        )
+
+    def request(self, kinds: tuple[Kind, ...], options: CompileOptions) -> Request:
+        """What a compiler is asked for a specialisation. CompileError when a captured value changed."""
+        self._freeze()
+        return Request(self._function, kinds, options, self._rank, self._frozen)
+
+    def _freeze(self) -> Fingerprint:
+        """The kernel as it stands, which must be how it stood when it was first asked for."""
+        # By fingerprint, not by what the compiler froze: a kernel served from disk met no compiler.
         seen = fingerprint(self._function)
         if self._first is None:
             self._first = seen
         else:
             self._require_unchanged(self._first, seen)
-        reports = spec.options.check != "off"
-        return key_of(
-            seen, spec.spelling(), repr(self._rank), targets.identity_of(spec.device), reports=reports
-        )
+        return seen
 
     def _from_disk(self, key: str) -> Artifact | None:
         data = disk().read(key)
@@ -112,7 +123,7 @@ class Programs:
             return None
 
     def _compile(self, spec: Spec, key: str) -> Artifact:
-        request = Request(self._function, spec.kinds, spec.options, self._rank)
+        request = Request(self._function, spec.kinds, spec.options, self._rank, self._frozen)
         try:
             artifact = targets.compile_for(spec.device, request)
         except UserError as error:
@@ -129,7 +140,7 @@ class Programs:
         return artifact
 
     def _require_unchanged(self, first: Fingerprint, now: Fingerprint) -> None:
-        changed = first.changed(now)
+        changed = now.changed(first)
         if changed:
             name, old, new = changed[0]
             raise self._changed(name.rpartition(".")[2], old.partition(" ")[2], new.partition(" ")[2])
@@ -138,10 +149,9 @@ class Programs:
 
     def _changed(self, name: str, old: str, new: str) -> CompileError:
         code = entry.load("gyral.compiler.frontend.codes:CAPTURE_CHANGED")
-        made = self._function.__code__
-        span = Span(made.co_filename, made.co_firstlineno, 0, made.co_firstlineno, 0)
+        span, line = use_of(self._function, name)
         message = code.message.format(name=name, old=_Plain(old), new=_Plain(new))
-        return CompileError(Diagnostic(code.code, message, code.advice, span))
+        return CompileError(Diagnostic(code.code, message, code.advice, span, line))
 
 
 def _repeated(error: UserError) -> Callable[[], UserError]:
