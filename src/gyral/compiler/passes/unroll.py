@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gyral.compiler.ir.builder import Builder
-from gyral.compiler.ir.graph import Block, Module, Op
+from gyral.compiler.ir.graph import Block, Module, Op, Value
 from gyral.compiler.ir.ops.arith import ConstOp
 from gyral.compiler.ir.ops.memory import LocalOp
+from gyral.compiler.ir.traits import PURE
 from gyral.compiler.passes.clone import size, splice
 from gyral.compiler.passes.rewrite import constant_of
 
@@ -65,11 +67,35 @@ def _unroll(op: Op) -> bool:
 
 
 def _indexes_local(op: Op) -> bool:
-    """Whether some access inside reaches local memory at an index that is not constant."""
-    for inner in op.walk():
-        if inner.name in ("memory.load", "memory.store"):
-            slot = 0 if inner.name == "memory.load" else 1
-            memory, *indices = inner.operands[slot:]
-            if isinstance(memory.owner, LocalOp) and any(constant_of(v) is None for v in indices):
-                return True
-    return False
+    """Whether writing out the turns makes indices into some local memory constant, all that there are."""
+    return any(
+        isinstance(memory.owner, LocalOp)
+        and any(constant_of(index) is None for index in indices)
+        and all(_settles(index) for user in _accesses(memory) for index in user)
+        for inner in op.walk()
+        if inner.name in ("memory.load", "memory.store")
+        for memory, *indices in [_operands(inner)]
+    )
+
+
+def _operands(access: Op) -> list[Value]:
+    """Memory and indices of a load or store."""
+    return access.operands[0 if access.name == "memory.load" else 1 :]
+
+
+def _accesses(memory: Value) -> Iterator[list[Value]]:
+    """The indices of every use of a memory; a use that is no load or store has one that never settles."""
+    for user, _ in memory.uses:
+        yield _operands(user)[1:] if user.name in ("memory.load", "memory.store") else [memory]
+
+
+def _settles(index: Value) -> bool:
+    """Whether an index is a constant once loops of constant bounds are written out."""
+    owner = index.owner
+    if isinstance(owner, Block):
+        loop = owner.parent
+        counted = loop is not None and loop.name == "control.for" and index.index == 0
+        return counted and all(constant_of(bound) is not None for bound in loop.operands[:3])
+    return isinstance(owner, ConstOp) or (
+        owner.has(PURE) and bool(owner.operands) and all(_settles(operand) for operand in owner.operands)
+    )
