@@ -180,6 +180,15 @@ class Context:
         living = self.text.let(f"bitcast i{self.width} {bits} to {self.mask_type}")
         return living if mask is None else self.text.let(f"and {self.mask_type} {mask}, {living}")
 
+    def wanted(self, members: Iterable[Chain]) -> str | None:
+        """The lanes some of these chains want now, of a value that they share; None when all."""
+        joined = ""
+        for mask in map(self.active, members):
+            if mask is None:
+                return None
+            joined = self.text.let(f"or {self.mask_type} {joined}, {mask}") if joined else mask
+        return joined
+
     def any_of(self, masks: Iterable[str]) -> str:
         """Whether any lane of any of the masks is set."""
         joined = ""

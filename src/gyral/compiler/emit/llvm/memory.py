@@ -189,13 +189,14 @@ def load(ctx: Context, op: Operation) -> None:
             name = _load_single(ctx, op.out.type, place.pointer, ctx.members(key, bits), note)
             ctx.set(op.out, key, Scalar(name))
         else:
-            ctx.set(op.out, key, Vector(load_lanes(ctx, op.out.type, place, ctx.active(key), note)))
+            mask = ctx.wanted(ctx.members(key, bits))
+            ctx.set(op.out, key, Vector(load_lanes(ctx, op.out.type, place, mask, note)))
 
 
 def _load_near_or_far(ctx: Context, op: Operation, chain: Chain, guards: list[str]) -> str:
     """Neighbours in one move while no guard is broken, as inside an image; a gather at its edges."""
     text, dtype = ctx.text, op.out.type
-    near = guards[0]
+    near, mask = guards[0], ctx.wanted(ctx.members(chain, ctx.bits(op.out)))
     for guard in guards[1:]:
         near = text.let(f"and i1 {near}, {guard}")
     labels = text.fresh_label("near"), text.fresh_label("far")
@@ -205,7 +206,7 @@ def _load_near_or_far(ctx: Context, op: Operation, chain: Chain, guards: list[st
     for label in labels:
         text.begin(label)
         place = address(ctx, op.memory, op.indices, op.leaf, chain, near=label == labels[0])
-        found.append((load_lanes(ctx, dtype, place, ctx.active(chain)), text.label))
+        found.append((load_lanes(ctx, dtype, place, mask), text.label))
         text.jump(done)
     text.begin(done)
     phi = text.phi(ctx.form(dtype, True).llvm)
