@@ -1,7 +1,7 @@
 """What a block decides together: one scalar from what each gang found for itself.
 
-Most decisions are common values, computed once. A load is taken by each gang where threads may die or arrays may
-overlap, and what follows from it stands per gang; the gangs then agree, and one of those that live speaks.
+Most decisions are common values, computed once. A load is taken by each gang where threads may die or arrays
+may overlap, and what follows from it stands per gang; the gangs then agree, and one of those that live speaks.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class BlockWalk(Protocol):
 def decided(walk: BlockWalk, op: Op) -> Iterator[None]:
     """While the context lasts, the block's walk holds the decisions of a boundary as scalars.
 
-    The test of a while is settled by `decide_again`, each time it was computed; what follows the boundary knows
-    nothing of it.
+    The test of a while is settled by `decide_again`, each time it was computed; what follows the boundary
+    knows nothing of it.
     """
     values = _deciders(op)
     before = {value: walk.top.values.get(value) for value in values}

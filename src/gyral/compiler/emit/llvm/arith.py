@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from gyral.compiler.emit.llvm import soft
 from gyral.compiler.emit.llvm.context import Context
 from gyral.compiler.emit.llvm.form import Form
 from gyral.compiler.ir.define import Operation
@@ -141,6 +142,8 @@ def _math(ctx: Context, op: Operation, form: Form, v: list[str]) -> str:
     native = NATIVE.get(fn)
     if native is None:
         raise InternalError(f"the intrinsic {fn} reached the CPU emitter unexpanded")
+    if fn == "fma" and not ctx.plan.host.fuses:
+        return soft.fused(ctx, form, *v)
     arguments = [f"{form.llvm} {value}" for value in v]
     if fn in ("clz", "ctz"):
         arguments.append("i1 false")

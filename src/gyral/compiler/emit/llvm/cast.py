@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gyral.compiler.emit.llvm import soft
 from gyral.compiler.emit.llvm.arith import compare, select
 from gyral.compiler.emit.llvm.context import Context
 from gyral.compiler.emit.llvm.form import Form
@@ -66,6 +67,8 @@ def _from_half(ctx: Context, source: Form, value: str) -> str:
         wide = ctx.text.let(f"zext {source.llvm} {value} to {word}")
         high = ctx.text.let(f"shl {word} {wide}, {source.spread('i32', '16')}")
         return ctx.text.let(f"bitcast {word} {high} to {single}")
+    if not ctx.plan.host.halves:
+        return soft.half_to_single(ctx, source, value)
     half = source.vector_of("half")
     return ctx.text.let(f"fpext {half} {ctx.text.let(f'bitcast {source.llvm} {value} to {half}')} to {single}")
 
@@ -82,6 +85,8 @@ def _to_half(ctx: Context, source: Form, target: Form, value: str) -> str:
         else:
             value = _single_to_odd(ctx, source, value)
     single = source.of(f32)
+    if target.dtype.name == "f16" and not ctx.plan.host.halves:
+        return soft.single_to_half(ctx, single, target, value)
     if target.dtype.name == "f16":
         half = target.vector_of("half")
         rounded = ctx.text.let(f"fptrunc {single.llvm} {value} to {half}")
