@@ -243,6 +243,8 @@ def _integral(fn: Callable[[float], int]) -> Callable[[float], float]:
 
 def _fma(dtype: DType, a: float, b: float, c: float) -> float:
     """a * b + c rounded once in `dtype` (once in f32 and again for 16-bit types)."""
+    if math.isinf(c) and math.isfinite(a) and math.isfinite(b):
+        return c  # whose product may be beyond f64, and is finite all the same
     product = a * b
     total = product + c
     if total - total != 0.0 and not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
