@@ -163,8 +163,7 @@ class Walk:
             if self.divides(op):
                 self.stretch(stretch)
                 stretch = []
-                with decided(self, op):
-                    self.boundary(op)
+                self.boundary(op)
             else:
                 stretch.append(op)
         self.stretch(stretch)
@@ -246,7 +245,13 @@ class Walk:
         """Write an op that all threads of the block reach together."""
         if isinstance(op, ForOp) and op in self.exchanged:
             exchange.emit(self, op, self.shape.threads)
-        elif isinstance(op, IfOp):
+            return
+        with decided(self, op):
+            self._together(op)
+
+    def _together(self, op: Op) -> None:
+        """Write control or a word of the whole block, its decisions being scalars."""
+        if isinstance(op, IfOp):
             if_jump(self.top, op, lambda ctx, region: self._side(op, region))
         elif isinstance(op, ForOp):
             carried = op.body.args[1:]
