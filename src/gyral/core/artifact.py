@@ -53,7 +53,7 @@ Parameter: TypeAlias = ArrayParameter | ScalarParameter
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place that can report: a check ("assert", "bounds", "divide", "race") or a print.
+    """A place that can report: a check ("assert", "bounds", "divide") or a print.
 
     For prints `parts` alternates text and format specs (see the IR's print op) and `types` are the values'.
     """

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gyral.core.artifact import Site
 from gyral.core.dtypes import DType
 from gyral.core.errors import KernelFault
+from gyral.core.span import Span
 
 
 def fault(site: Site, values: Sequence[bool | int | float], thread: tuple[int, ...]) -> KernelFault:
@@ -19,15 +20,37 @@ def fault(site: Site, values: Sequence[bool | int | float], thread: tuple[int, .
         case "divide":
             what = f"division by zero{f' in {site.text}' if site.text else ''}"
             advice = "Guard the division."
-        case "race":
-            what = f"two threads touch one element of {site.text!r} and one of them writes"
-            advice = "Use an atomic or a barrier."
         case _:
             text = site.text.format(*values)
             what = f"assertion failed{f': {text}' if text else ''}"
             advice = "The condition is false for this thread."
-    where = thread[0] if len(thread) == 1 else thread
-    return KernelFault(f"{site.span}: {what}, in thread {where}. {advice}", thread, site.span)
+    return KernelFault(f"{site.span}: {what}, in thread {_named(thread)}. {advice}", thread, site.span)
+
+
+def race(
+    array: str,
+    indices: Sequence[int],
+    threads: tuple[tuple[int, ...], tuple[int, ...]],
+    places: tuple[tuple[Span, str], tuple[Span, str]],
+) -> KernelFault:
+    """The error of two threads that touch one element and that nothing orders, the later touch last.
+
+    `places` has where each does it, and what it does: "reads", "writes" or an atomic form of them.
+    """
+    (first, second), ((there, before), (here, after)) = threads, places
+    element = f"{array}[{', '.join(map(str, indices))}]"
+    also = "" if there == here else f" at {there}"
+    return KernelFault(
+        f"{here}: a race: thread {_named(second)} {after} {element}, which thread {_named(first)} "
+        f"{before}{also}, and nothing orders the two. Use atomics for both, or a barrier between them "
+        "if the threads are of one block.",
+        second,
+        here,
+    )
+
+
+def _named(thread: tuple[int, ...]) -> str:
+    return str(thread[0] if len(thread) == 1 else thread)
 
 
 def printed(parts: Sequence[str], types: Sequence[DType], values: Sequence[bool | int | float]) -> str:

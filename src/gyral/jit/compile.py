@@ -99,7 +99,8 @@ def interpret(
         elif form == "scalars":
             arguments += value
     run = entry.load("gyral.compiler.interp.launch:run")
-    run(lowered(request), shape, block or None, arguments, check=request.options.check != "off")
+    check = request.options.check
+    run(lowered(request), shape, block or None, arguments, check=check != "off", races=check == "race")
 
 
 def _emitted(request: Request) -> Emitted:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gyral.core import entry
+from gyral.core.artifact import Check
 from gyral.core.dtypes import PARAMETER_OF_BUILTIN, ArrayType, DType, StaticType, StructType, Vec
 from gyral.core.errors import UnsupportedError, UserError
 from gyral.jit.arguments import ArrayGiven, Given, Kind, ScalarGiven, StaticValue
@@ -75,17 +76,18 @@ class Interpretation:
             shape, block = key, None
             if isinstance(key, tuple) and len(key) == 2 and (isinstance(key[0], tuple) or rank == 1):
                 shape, block = key
-            self._run(check_shape(kernel.name, shape, rank), block, given)
+            self.run(check_shape(kernel.name, shape, rank), block, given, kernel.effective_check())
 
         return interpret
 
-    def _run(self, shape: tuple[int, ...], block: Any, given: Sequence[Given]) -> None:
+    def run(self, shape: tuple[int, ...], block: Any, given: Sequence[Given], check: Check) -> None:
+        """A launch of checked arguments; `shape` has the kernel's rank."""
         kernel = self._kernel
         for argument in given:
             if isinstance(argument, ArrayGiven) and argument.host is None:
                 _require_host(argument)
         chosen = kernel.block_for(block, len(shape))
-        spec = specialise(given, shape, chosen, "cpu", kernel.effective_check(), kernel.fastmath)
+        spec = specialise(given, shape, chosen, "cpu", check, kernel.fastmath)
         entry.load("gyral.jit.compile:interpret")(
             kernel.asked(spec), shape, chosen, [_plain(g) for g in given]
         )

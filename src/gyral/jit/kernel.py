@@ -11,7 +11,7 @@ import numpy as np
 from gyral.core import context, native, settings
 from gyral.core.artifact import Artifact, Check, Signature
 from gyral.core.dtypes import StaticType
-from gyral.core.errors import UserError
+from gyral.core.errors import UnsupportedError, UserError
 from gyral.core.native import Dispatcher
 from gyral.jit.arguments import ArrayGiven, Given, StaticValue, contiguous, take
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
@@ -94,6 +94,8 @@ class Kernel(Dispatcher):
         extents = check_shape(self.name, shape, self.rank)
         values = bind(self.name, self.parameters, args, kwargs)
         given = self._take(values)
+        if self.effective_check() == "race":
+            return functools.partial(self._watch_races, extents, block, given, None)
         there, spec, program = self._prepare(extents, block, given, None)
         if _is_native(there, spec, given) and not program.signature.needs_record:
             plan = self._plan(program, spec, self._named_block(block, spec.rank))
@@ -197,6 +199,9 @@ class Kernel(Dispatcher):
     ) -> None:
         """The whole road: check, specialise, run. Leaves a native plan for the next launch like this."""
         given = self._take(values)
+        if self.effective_check() == "race":
+            self._watch_races(shape, block, given, asked)
+            return
         there, spec, program = self._prepare(shape, block, given, asked)
         self.rank = program.signature.rank
         if asked is None and stream is None and _is_native(there, spec, given):
@@ -206,6 +211,18 @@ class Kernel(Dispatcher):
             if all(plan is not held for held in holder.plans):
                 holder.add_plan(plan)
         run(self.name, there, program, shape, given, stream)
+
+    def _watch_races(
+        self, shape: tuple[int, ...], block: Block, given: Sequence[Given], asked: Device | None
+    ) -> None:
+        """A launch that looks for races, which the interpreter does, at once and on this thread."""
+        there = choose_device(self.name, given, asked)
+        if not there.capabilities.unified:
+            raise UnsupportedError(
+                f'check="race" runs in host memory, which {there.name} does not share; launch on the CPU'
+            )
+        self.rank = self.rank or rank_of(self.__gyral_kernel__, tuple(g.kind for g in given))
+        Interpretation(self).run(check_shape(self.name, shape, self.rank), block, given, "race")
 
     @functools.cached_property
     def _statics(self) -> tuple[int, ...]:

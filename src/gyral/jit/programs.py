@@ -11,7 +11,7 @@ from typing import Any
 from gyral.core import entry, settings
 from gyral.core.artifact import ArrayParameter, Artifact, CompileOptions
 from gyral.core.clock import MONOTONIC
-from gyral.core.errors import CompileError, Diagnostic, GyralError, InternalError, UserError
+from gyral.core.errors import CompileError, Diagnostic, GyralError, InternalError, UnsupportedError, UserError
 from gyral.core.events import CacheTrouble, Compiled, emit
 from gyral.jit import codec, targets
 from gyral.jit.arguments import Kind
@@ -75,6 +75,10 @@ class Programs:
 
     def artifact(self, spec: Spec) -> Artifact:
         """The compiled code of a specialisation. What failed once fails again until the source changes."""
+        if spec.options.check == "race":
+            raise UnsupportedError(
+                f'check="race" runs {self._name} on the interpreter and has no machine code; use check=True'
+            )
         began = MONOTONIC()
         with _turn.lock:
             key = self.key(spec)

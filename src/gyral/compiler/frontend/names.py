@@ -64,7 +64,7 @@ def bind(f: Frame, target: ast.Name, datum: Datum, node: ast.AST, pinned: DType 
         if pinned is not None and isinstance(datum, (Scalar, Const)):
             datum = Scalar(store_value(f, datum, pinned, node))
         f.names[target.id] = datum, None
-    if isinstance(datum, Scalar) and not datum.value.hint:
+    if isinstance(datum, (Scalar, Memory)) and not datum.value.hint:
         datum.value.hint = target.id
 
 

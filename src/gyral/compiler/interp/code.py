@@ -13,6 +13,7 @@ from typing import Any
 
 from gyral.compiler.interp.express import ENVIRONMENT, EXPRESSIONS, assign, literal, write
 from gyral.compiler.interp.memory import allocate, leaf_place
+from gyral.compiler.interp.race import ACCESSES, Access
 from gyral.compiler.ir.graph import Block, Module, Op, Value
 from gyral.compiler.ir.ops.arith import AddOp, AndOp, MaxOp, MinOp, OrOp, SubOp, XorOp
 from gyral.compiler.ir.traits import GANG, SYNC
@@ -36,6 +37,7 @@ class Program:
     sites: list[Site]
     waits: list[Op]
     shared: list[MemType]
+    accesses: list[Access]
     source: str
 
     @property
@@ -51,6 +53,8 @@ class _Shared:
     check: bool
     index_bits: int
     limited: bool
+    watched: bool
+    accesses: list[Access] = field(default_factory=list)
     sites: list[Site] = field(default_factory=list)
     waits: list[Op] = field(default_factory=list)
     shared: list[MemType] = field(default_factory=list)
@@ -61,9 +65,11 @@ class _Shared:
     count: int = 0
 
 
-def compile_module(module: Module, check: bool, index_bits: int, limited: bool) -> Program:
-    """Generate and compile the program of a module with a kernel."""
-    common = _Shared(check, index_bits, limited, waiting=_waiting_functions(module))
+def compile_module(
+    module: Module, check: bool, index_bits: int, limited: bool, watched: bool = False
+) -> Program:
+    """Generate and compile the program of a module with a kernel; `watched` tells of every access."""
+    common = _Shared(check, index_bits, limited, watched, waiting=_waiting_functions(module))
     common.numbers = {symbol: number for number, symbol in enumerate(module.functions)}
     functions: list[str] = []
     for symbol, function in module.functions.items():
@@ -77,13 +83,14 @@ def compile_module(module: Module, check: bool, index_bits: int, limited: bool) 
         " tick = launch.tick; clock = launch.clock",
         " S0, S1, S2 = launch.shape; B0, B1, B2 = launch.block; N0, N1, N2 = launch.grid",
         " SUB = launch.subgroup; span = launch.span",
+        *([" watch = launch.watch.of; touch = launch.watch.touch; fence = launch.watch.fence"] * watched),
         *(" " + line for line in [*functions, *common.outlined, *kernel]),
         " return thread",
     ]
     source = "\n".join(lines) + "\n"
     names = {**ENVIRONMENT, **common.types, "allocate": allocate}
     exec(compile(source, "<interpreted kernel>", "exec"), names)
-    return Program(names["make"], common.sites, common.waits, common.shared, source)
+    return Program(names["make"], common.sites, common.waits, common.shared, common.accesses, source)
 
 
 def _waiting_functions(module: Module) -> set[str]:
@@ -172,6 +179,8 @@ class _Writer:
         for name in wanted:
             strides = "".join(f"{m}_{name}_s{k}, " for k in range(t.rank))
             self.put(f"{m}_{name}, {m}_{name}_b, ({strides}) = {m}.leaf(D_{name})")
+        if self.common.watched:
+            self.put(f"{m}_w = watch({m})")
 
     def block(self, block: Block) -> None:
         """All ops of a region but its terminator."""
@@ -244,7 +253,18 @@ class _Writer:
             terms.append(f"{i} * {m}_{dtype.name}_s{axis}")
         if offset:
             terms.append(str(offset))
-        return f"{m}_{dtype.name}[{' + '.join(terms)}]"
+        place = " + ".join(terms)
+        if self.common.watched:
+            self.watch(op, memory, f"({place}) * {dtype.itemsize}", self.all(indices))
+        return f"{m}_{dtype.name}[{place}]"
+
+    def watch(self, op: Op, memory: Value, place: str, indices: list[str]) -> None:
+        """Tell of an access, where its memory is one that threads share."""
+        order = op.attributes.get("order", "")
+        number = len(self.common.accesses)
+        self.common.accesses.append(Access(op.span, memory.hint or "an array", ACCESSES[op.name], order))
+        m, at = self.of(memory), "".join(f"{i}, " for i in indices)
+        self.put(f"if {m}_w: touch({number}, {m}_w, {place}, ({at}), (g0, g1, g2))")
 
     def read(self, op: Op, memory: Value, place: str, target: str) -> None:
         name = leaf_place(memory.type.elem, op.leaf)[0].name
@@ -405,6 +425,11 @@ def _print(w: _Writer, op: Op) -> None:
     w.put(f"out({len(w.common.sites) - 1}, (g0, g1, g2), ({values}))")
 
 
+def _fence(w: _Writer, op: Op) -> None:
+    if w.common.watched:
+        w.put("fence((g0, g1, g2))")
+
+
 def _axis(form: str) -> Callable[[_Writer, Op], None]:
     def name(w: _Writer, op: Op) -> None:
         w.names[op.results[0]] = form.format(op.attributes.get("axis", 0))
@@ -441,7 +466,7 @@ _STATEMENTS: dict[str, Callable[[_Writer, Op], None]] = {
     "grid.block_dim": _axis("B{}"),
     "grid.grid_dim": _axis("N{}"),
     "grid.span": _span,
-    "grid.fence": lambda w, op: None,
+    "grid.fence": _fence,
     "grid.clock": lambda w, op: w.put(f"{w.new(op.results[0])} = clock()"),
     "subgroup.size": _axis("SUB"),
     "subgroup.lane_id": _axis("lane"),

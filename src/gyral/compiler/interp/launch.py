@@ -14,12 +14,14 @@ from typing import Any, NoReturn, TextIO
 
 from gyral.compiler.interp.code import Program, compile_module
 from gyral.compiler.interp.collect import Request, together
-from gyral.compiler.interp.memory import adapt, allocate
+from gyral.compiler.interp.memory import Memory, adapt, allocate
+from gyral.compiler.interp.race import Race, Watch, written
 from gyral.compiler.ir.graph import Module, Op
+from gyral.compiler.ir.traits import SYNC
 from gyral.core.artifact import Site
 from gyral.core.dtypes import ArrayType
-from gyral.core.errors import UserError
-from gyral.core.report import fault, printed
+from gyral.core.errors import KernelFault, UserError
+from gyral.core.report import fault, printed, race
 
 _BLOCK_WORDS = (
     "grid.local_id",
@@ -50,6 +52,7 @@ def run(
     arguments: Sequence[Any],
     *,
     check: bool = False,
+    races: bool = False,
     index_bits: int = 64,
     subgroup: int = 16,
     stdout: TextIO | None = None,
@@ -58,22 +61,31 @@ def run(
     """Launch the module's kernel over `shape`; arrays in `arguments` are changed in place.
 
     `arguments`: one per parameter of the IR's kernel, numbers and arrays (`memory.adapt` says which).
-    KernelFault of the lowest failing thread; UserError when threads of a block wait at different places
-    or more than `max_steps` turns of loops were taken.
+    KernelFault of the lowest failing thread, or with `races` of two threads that race; UserError when
+    threads of a block wait at different places, a read-only array is written, or more than `max_steps`
+    turns of loops were taken.
     """
-    Interpreter(module, check=check, index_bits=index_bits, limited=max_steps is not None).run(
-        shape, block, arguments, subgroup=subgroup, stdout=stdout, max_steps=max_steps
-    )
+    limited = max_steps is not None
+    ready = Interpreter(module, check=check, races=races, index_bits=index_bits, limited=limited)
+    ready.run(shape, block, arguments, subgroup=subgroup, stdout=stdout, max_steps=max_steps)
 
 
 class Interpreter:
     """A module made ready to run many times."""
 
     def __init__(
-        self, module: Module, *, check: bool = False, index_bits: int = 64, limited: bool = False
+        self,
+        module: Module,
+        *,
+        check: bool = False,
+        races: bool = False,
+        index_bits: int = 64,
+        limited: bool = False,
     ) -> None:
         self.kernel = module.kernel
-        self.program: Program = compile_module(module, check, index_bits, limited)
+        self.races = races
+        self.program: Program = compile_module(module, check, index_bits, limited, races)
+        self.writes = written(module)
         self.needs_block = self.program.waiting or any(op.name in _BLOCK_WORDS for op in module.walk())
 
     def run(
@@ -95,6 +107,8 @@ class Interpreter:
         launch = _Launch(self.program, _three(shape, 0), _three(chosen, 1), subgroup, max_steps)
         launch.rank = len(shape)
         launch.arguments = self._adapt(arguments)
+        if self.races:
+            launch.watch = self._watch(launch.arguments)
         try:
             launch.go()
         finally:
@@ -110,10 +124,23 @@ class Interpreter:
         if len(parameters) != len(arguments):
             raise UserError(f"the kernel takes {len(parameters)} arguments, not {len(arguments)}.")
         adapted: list[Any] = []
-        for parameter, value in zip(parameters, arguments, strict=True):
+        for parameter, value, writes in zip(parameters, arguments, self.writes, strict=True):
             t: Any = parameter.type
+            if writes and _is_readonly(value):
+                raise UserError(f"argument {parameter.hint!r} is read-only, and the kernel writes it.")
             adapted.append(adapt(value, t) if isinstance(t, ArrayType) else t(value))
         return tuple(adapted)
+
+    def _watch(self, arguments: Sequence[Any]) -> Watch:
+        watch = Watch(self.program.accesses)
+        arrays = [a for a in arguments if isinstance(a, Memory)]
+        watch.begin(arrays, [a for a, writes in zip(arguments, self.writes, strict=True) if writes])
+        return watch
+
+
+def _is_readonly(value: Any) -> bool:
+    interface = getattr(value, "__array_interface__", None)
+    return interface is not None and bool(interface["data"][1])
 
 
 def _three(extents: Sequence[int], fill: int) -> Extents:
@@ -140,6 +167,7 @@ class _Launch:
         self.clock: Callable[[], int] = count(1).__next__
         self.printed: list[tuple[int, int, str]] = []
         self.lowest: tuple[int, Extents, Failed] | None = None
+        self.watch: Watch | None = None
 
     def linear(self, ids: Extents) -> int:
         """Number of a thread in the launch, last axis fastest."""
@@ -178,6 +206,8 @@ class _Launch:
             return
         for block in product(*(range(n) for n in self.grid)):
             shared = [allocate(t) for t in self.program.shared]
+            if self.watch is not None:
+                self.watch.enter(shared)
             if self.program.waiting:
                 self.wait_for_all(thread, block, shared)
                 continue
@@ -223,6 +253,8 @@ class _Launch:
                 return
             op = self.program.waits[places.pop()]
             results = together(op, [request for *_, request in waiting], self.subgroup)
+            if self.watch is not None and op.traits & SYNC:
+                self.watch.barrier([ids for ids, *_ in waiting])
             running = [
                 (ids, number, steps, result)
                 for (ids, number, steps, _), result in zip(waiting, results, strict=True)
@@ -249,8 +281,17 @@ class _Launch:
             print(text, end="", file=stdout)
 
     def report(self) -> None:
-        """Raise the fault of the lowest failing thread."""
+        """Raise the race that was found, else the fault of the lowest failing thread."""
+        if self.watch is not None and self.watch.race is not None:
+            raise self.raced(self.watch.race)
         if self.lowest is not None:
             _, ids, failed = self.lowest
             site: Site = self.program.sites[failed.site]
             raise fault(site, failed.values, ids[: self.rank])
+
+    def raced(self, found: Race) -> KernelFault:
+        """The error of a race."""
+        first, second = found.earlier, found.later
+        places = (first.access.span, first.access.verb), (second.access.span, second.access.verb)
+        threads = first.thread[: self.rank], second.thread[: self.rank]
+        return race(second.access.array, found.indices, threads, places)
