@@ -14,11 +14,12 @@ from typing import Any
 from gyral.compiler.emit.llvm import collective, exchange, local
 from gyral.compiler.emit.llvm.agree import decide_again, decided
 from gyral.compiler.emit.llvm.blockplace import BlockPlace, BlockShape, Spot
+from gyral.compiler.emit.llvm.branch import if_jump
 from gyral.compiler.emit.llvm.context import Context, Given, Plan
-from gyral.compiler.emit.llvm.control import for_counted, if_jump, while_jump
-from gyral.compiler.emit.llvm.flat import counted, over
 from gyral.compiler.emit.llvm.form import LANE, ROW
+from gyral.compiler.emit.llvm.loop import for_counted, while_jump
 from gyral.compiler.emit.llvm.memory import LocalMemory, Memory
+from gyral.compiler.emit.llvm.scalars import counted, over, split
 from gyral.compiler.emit.llvm.slots import Slots
 from gyral.compiler.emit.llvm.text import Text
 from gyral.compiler.emit.llvm.walk import emit_op, is_common
@@ -70,10 +71,8 @@ def emit_blocks(plan: Plan, text: Text, memories: dict[Value, Any], given: Given
     grid = (over(text, "%s0", e0), over(text, "%s1", e1), over(text, "%s2", e2))
 
     def one(number: str) -> None:
-        line = text.let(f"udiv i64 {number}, {grid[2]}")
-        plane = text.let(f"udiv i64 {line}, {grid[1]}")
-        x = text.let(f"sub i64 {number}, {text.let(f'mul i64 {line}, {grid[2]}')}")
-        y = text.let(f"sub i64 {line}, {text.let(f'mul i64 {plane}, {grid[1]}')}")
+        line, x = split(text, number, grid[2])
+        plane, y = split(text, line, grid[1])
         spot = Spot.at(text, shape, (plane, y, x), grid, number)
         if shape.padded or plan.checked:
             Walk(plan, text, shape, spot, True, dict(memories), dict(given)).run()

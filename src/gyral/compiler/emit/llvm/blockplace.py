@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from math import prod
 
 from gyral.compiler.emit.llvm.context import Chain, Context
-from gyral.compiler.emit.llvm.flat import over, smallest
 from gyral.compiler.emit.llvm.form import Affine, Part, Scalar, Vector
 from gyral.compiler.emit.llvm.grid import lanes_below
+from gyral.compiler.emit.llvm.scalars import over, smallest
 from gyral.compiler.emit.llvm.text import Text
 from gyral.core.dtypes import index
 from gyral.core.errors import InternalError

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from gyral.compiler.emit.llvm.arith import compare
 from gyral.compiler.emit.llvm.context import Chain, Context
-from gyral.compiler.emit.llvm.control import blended
-from gyral.compiler.emit.llvm.flat import counted, over
 from gyral.compiler.emit.llvm.form import LANE, Affine
+from gyral.compiler.emit.llvm.merge import blended
+from gyral.compiler.emit.llvm.scalars import counted, over
 from gyral.compiler.emit.llvm.slots import Slots
 from gyral.compiler.emit.llvm.text import Text
 from gyral.compiler.emit.llvm.walk import emit_block

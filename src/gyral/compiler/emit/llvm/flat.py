@@ -6,13 +6,13 @@ under a mask of the lanes that exist.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gyral.compiler.emit.llvm.context import Chain, Context, Given, Plan
 from gyral.compiler.emit.llvm.form import Affine, Part, Scalar
 from gyral.compiler.emit.llvm.grid import lanes_below
+from gyral.compiler.emit.llvm.scalars import counted, over, smallest, split
 from gyral.compiler.emit.llvm.text import Text
 from gyral.compiler.emit.llvm.walk import emit_block
 from gyral.compiler.ir.graph import Value
@@ -75,12 +75,80 @@ class Tile:
     block_dim = grid_dim = block_id
 
 
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Items along the last axis, one after another: where they are, and what they are tiles of."""
+
+    plan: Plan
+    text: Text
+    rows: int
+    cols: int
+    memories: dict[Value, Any]
+    given: Given
+    items: str
+    """Items of the whole launch."""
+    plane: str
+    row: str
+    first: str
+    """The first item, in number along the axis."""
+    number: str
+    """The first item, in number among all."""
+
+    def tile(self, row: str, column: str, at: str, present: str = "", first: str = "") -> Tile:
+        """The tile of item `at` along the axis, or a gang of it, with its first thread at a row and column."""
+        text, rank = self.text, self.plan.function.attributes.get("rank", 1)
+        item = text.let(f"add i64 {self.number}, {text.let(f'sub i64 {at}, {self.first}')}")
+        origin, sizes = (self.plane, row, column), ("%s0", "%s1", "%s2")
+        return Tile(text, rank, self.plan.width, self.cols, sizes, origin, item, self.items, present, first)
+
+    def context(self, where: Tile, rows: int, cols: int) -> Context:
+        """A fresh body at a place."""
+        values, memories = dict(self.given), dict(self.memories)
+        return Context(self.plan, self.text, rows, cols, where=where, values=values, memories=memories)
+
+    def column(self, at: str) -> str:
+        """The first column of item `at`."""
+        return self.text.let(f"mul nsw i64 {at}, {self.cols * self.plan.width}")
+
+    def whole(self, at: str) -> None:
+        """A tile that lies inside the launch: all gangs, no mask."""
+        ctx = self.context(self.tile(self.row, self.column(at), at), self.rows, self.cols)
+        revive(ctx)
+        emit_block(ctx, self.plan.function.regions[0])
+
+    def rest(self, at: str) -> None:
+        """A tile at the edge, gang by gang."""
+        origin, text = self.column(at), self.text
+        counted(
+            text, "0", str(self.rows),
+            lambda r: counted(text, "0", str(self.cols), lambda c: self.gang(at, origin, r, c)),
+        )  # fmt: skip
+
+    def gang(self, at: str, origin: str, r: str, c: str) -> None:
+        """One gang of a tile at the edge, if any of its threads exist, under the mask of those that do."""
+        text, width = self.text, self.plan.width
+        column = text.let(f"add nsw i64 {origin}, {text.let(f'mul nsw i64 {c}, {width}')}")
+        row = text.let(f"add nsw i64 {self.row}, {r}") if self.rows > 1 else self.row
+        remaining = text.let(f"sub i64 %s2, {column}")
+        exists = text.let(f"icmp sgt i64 {remaining}, 0")
+        if self.rows > 1:
+            exists = text.let(f"and i1 {exists}, {text.let(f'icmp slt i64 {row}, %s1')}")
+        some, none = text.fresh_label("gang"), text.fresh_label("gone")
+        text.branch(exists, some, none)
+        text.begin(some)
+        present, first = smallest(text, remaining, str(width)), text.let(f"icmp eq i64 {c}, 0")
+        ctx = self.context(self.tile(row, column, at, present, first), 1, 1)
+        ctx.mask = {(0, 0): lanes_below(ctx, remaining)}
+        revive(ctx)
+        emit_block(ctx, self.plan.function.regions[0])
+        text.jump(none)
+        text.begin(none)
+
+
 def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value, Any], given: Given) -> None:
     """Write the walk over the items `%begin` to `%end` of a launch of `%s0` x `%s1` x `%s2` threads."""
-    width, tile = plan.width, cols * plan.width
-    rank = plan.function.attributes.get("rank", 1)
-    grid_x = over(text, "%s2", str(tile))
-    grid_y = over(text, "%s1", str(rows))
+    tile = cols * plan.width
+    grid_x, grid_y = over(text, "%s2", str(tile)), over(text, "%s1", str(rows))
     whole_x = text.let(f"udiv i64 %s2, {tile}")
     items = text.let(f"mul i64 {text.let(f'mul i64 {grid_x}, {grid_y}')}, %s0")
     head, run, done = "strip", "run", "finish"
@@ -91,10 +159,8 @@ def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value
     at.add("%begin", entry)
     text.branch(text.let(f"icmp slt i64 {at.name}, %end"), run, done)
     text.begin(run)
-    line = text.let(f"udiv i64 {at.name}, {grid_x}")
-    x = text.let(f"sub i64 {at.name}, {text.let(f'mul i64 {line}, {grid_x}')}")
-    plane = text.let(f"udiv i64 {line}, {grid_y}")
-    y = text.let(f"sub i64 {line}, {text.let(f'mul i64 {plane}, {grid_y}')}")
+    line, x = split(text, at.name, grid_x)
+    plane, y = split(text, line, grid_y)
     left = text.let(f"sub i64 %end, {at.name}")
     take = smallest(text, text.let(f"sub i64 {grid_x}, {x}"), left)
     stop = text.let(f"add i64 {x}, {take}")
@@ -104,53 +170,9 @@ def emit_flat(plan: Plan, text: Text, rows: int, cols: int, memories: dict[Value
         fits = text.let(f"icmp sle i64 {text.let(f'add i64 {row}, {rows}')}, %s1")
         whole = text.let(f"select i1 {fits}, i64 {whole}, i64 {x}")
     whole = text.call("i64", "llvm.smax.i64", f"i64 {whole}", f"i64 {x}")
-
-    def tile_at(column: str, number: str, **more: str) -> Tile:
-        return Tile(
-            text, rank, width, cols, ("%s0", "%s1", "%s2"), (plane, row, column), number, items, **more
-        )
-
-    def whole_tile(number: str) -> None:
-        column = text.let(f"mul nsw i64 {number}, {tile}")
-        item = text.let(f"add i64 {at.name}, {text.let(f'sub i64 {number}, {x}')}")
-        ctx = Context(
-            plan, text, rows, cols, where=tile_at(column, item), values=dict(given), memories=dict(memories)
-        )
-        revive(ctx)
-        emit_block(ctx, plan.function.regions[0])
-
-    def rest_gang(number: str) -> None:
-        origin = text.let(f"mul nsw i64 {number}, {tile}")
-        item = text.let(f"add i64 {at.name}, {text.let(f'sub i64 {number}, {x}')}")
-
-        def gang(r: str, c: str) -> None:
-            column = text.let(f"add nsw i64 {origin}, {text.let(f'mul nsw i64 {c}, {width}')}")
-            here = text.let(f"add nsw i64 {row}, {r}") if rows > 1 else row
-            remaining = text.let(f"sub i64 %s2, {column}")
-            exists = text.let(f"icmp sgt i64 {remaining}, 0")
-            if rows > 1:
-                exists = text.let(f"and i1 {exists}, {text.let(f'icmp slt i64 {here}, %s1')}")
-            some, none = text.fresh_label("gang"), text.fresh_label("gone")
-            text.branch(exists, some, none)
-            text.begin(some)
-            where = tile_at(
-                column,
-                item,
-                present=smallest(text, remaining, str(width)),
-                first=text.let(f"icmp eq i64 {c}, 0"),
-            )
-            where.origin = (plane, here, column)
-            ctx = Context(plan, text, where=where, values=dict(given), memories=dict(memories))
-            ctx.mask = {(0, 0): lanes_below(ctx, remaining)}
-            revive(ctx)
-            emit_block(ctx, plan.function.regions[0])
-            text.jump(none)
-            text.begin(none)
-
-        counted(text, "0", str(rows), lambda r: counted(text, "0", str(cols), lambda c: gang(r, c)))
-
-    counted(text, x, whole, whole_tile)
-    counted(text, whole, stop, rest_gang)
+    strip = Strip(plan, text, rows, cols, memories, given, items, plane, row, x, at.name)
+    counted(text, x, whole, strip.whole)
+    counted(text, whole, stop, strip.rest)
     at.add(text.let(f"add i64 {at.name}, {take}"), text.label)
     text.jump(head)
     text.begin(done)
@@ -164,35 +186,3 @@ def revive(ctx: Context) -> None:
         slot = ctx.text.alloca(f"i{ctx.width}", 8)
         ctx.text.do(f"store i{ctx.width} -1, ptr {slot}")
         ctx.alive[chain] = slot
-
-
-def counted(text: Text, start: str, stop: str, body: Callable[[str], None]) -> None:
-    """for n in start..stop-1: body(n)."""
-    if (start, stop) == ("0", "1"):
-        body("0")
-        return
-    head, turn, done = (text.fresh_label(hint) for hint in ("count", "turn", "end"))
-    entry = text.label
-    text.jump(head)
-    text.begin(head)
-    number = text.phi("i64")
-    number.add(start, entry)
-    text.branch(text.let(f"icmp slt i64 {number.name}, {stop}"), turn, done)
-    text.begin(turn)
-    body(number.name)
-    number.add(text.let(f"add nsw i64 {number.name}, 1"), text.label)
-    text.jump(head)
-    text.begin(done)
-
-
-def over(text: Text, size: str, by: str) -> str:
-    """size / by, rounded up."""
-    if by == "1":
-        return size
-    less = str(int(by) - 1) if by.isdigit() else text.let(f"sub i64 {by}, 1")
-    return text.let(f"udiv i64 {text.let(f'add i64 {size}, {less}')}, {by}")
-
-
-def smallest(text: Text, a: str, b: str) -> str:
-    """The smaller of two."""
-    return text.call("i64", "llvm.smin.i64", f"i64 {a}", f"i64 {b}")

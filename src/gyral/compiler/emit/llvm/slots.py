@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gyral.compiler.emit.llvm.context import Chain, Context, Plan
-from gyral.compiler.emit.llvm.control import held, in_form
 from gyral.compiler.emit.llvm.form import LANE
+from gyral.compiler.emit.llvm.merge import held, in_form
 from gyral.compiler.emit.llvm.text import Text
 from gyral.compiler.emit.llvm.walk import emit_op
 from gyral.compiler.ir.graph import Block, Op, Value
