@@ -48,7 +48,13 @@ class Builder:
         return op
 
     def value(
-        self, kind: type[Operation], /, *values: Value, type: Type | None = None, hint: str = "", **attributes: Any
+        self,
+        kind: type[Operation],
+        /,
+        *values: Value,
+        type: Type | None = None,
+        hint: str = "",
+        **attributes: Any,
     ) -> Value:
         """Build an op with one result and return that result."""
         op = self.op(kind, *values, types=None if type is None else (type,), **attributes)

@@ -1,8 +1,8 @@
 """Kernels with a block: barriers split its body into stretches, each a loop over the block's gangs.
 
 What is the same for the whole block is computed once, outside those loops; control that holds a barrier is
-scalar too. A value that lives across a barrier is kept per gang in scratch memory, unless it is cheap to compute
-again. Whole blocks run unmasked; blocks at the far edges, or with padding lanes, run a masked copy.
+scalar too. A value that lives across a barrier is kept per gang in scratch memory, unless it is cheap to
+compute again. Whole blocks run unmasked; blocks at the far edges, or with padding lanes, run a masked copy.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def shape_of(plan: Plan) -> BlockShape:
 
 
 def id_variance(plan: Plan, axis: int) -> int:
-    """How global and local ids along an axis differ: the last by lane, others by gang, all when rows are cut."""
+    """How ids along an axis differ: the last by lane, others by gang, all by lane when rows are cut."""
     rank = plan.function.attributes.get("rank", 1)
     return LANE | ROW if axis == rank - 1 or not shape_of(plan).even else ROW
 
@@ -203,7 +203,7 @@ class Walk:
             held = self.memories[value]
             pointers = {
                 chain: text.let(
-                    f"getelementptr i8, ptr {region}, i64 {text.let(f'mul nsw i64 {place.gang(chain)}, {size}')}"
+                    f"getelementptr [{size} x i8], ptr {region}, i64 {place.gang(chain)}"
                 )
                 for chain in ctx.chains
             }

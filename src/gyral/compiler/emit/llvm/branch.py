@@ -95,7 +95,9 @@ def _if_masked(ctx: Context, op: Operation) -> None:
             ctx.set(target, key, held(ctx, target, a if a == b else select(ctx, form, test, a, b)))
 
 
-def _side(ctx: Context, op: Operation, region: Block, mask: dict[Chain, str]) -> dict[tuple[Value, Chain], str]:
+def _side(
+    ctx: Context, op: Operation, region: Block, mask: dict[Chain, str]
+) -> dict[tuple[Value, Chain], str]:
     """One side of a masked if, skipped when no lane wants it; its values are then arbitrary."""
     if not region.ops[:-1]:
         return yielded(ctx, region.terminator.operands, op.results)

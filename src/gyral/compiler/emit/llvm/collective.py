@@ -91,7 +91,9 @@ def _broadcast(walk: BlockWalk, op: BlockBroadcastOp) -> None:
     if value.type is bool_ and top.bits(value) & LANE:
         bits = text.let(f"load i{walk.plan.width}, ptr {at}")
         count = lane if walk.plan.width == 64 else text.let(f"trunc i64 {lane} to i{walk.plan.width}")
-        name = text.let(f"trunc i{walk.plan.width} {text.let(f'lshr i{walk.plan.width} {bits}, {count}')} to i1")
+        name = text.let(
+            f"trunc i{walk.plan.width} {text.let(f'lshr i{walk.plan.width} {bits}, {count}')} to i1"
+        )
     elif top.bits(value) & LANE:
         form = top.form(value.type, True)
         at = text.let(f"getelementptr {form.element}, ptr {at}, i64 {lane}")

@@ -1,7 +1,7 @@
 """The state of one emission: where the text stands, what is known of each value, which lanes are active.
 
-A tile is `rows` x `cols` gangs of `width` lanes; a chain is one gang of it. A value is kept once for all chains
-between which it does not differ.
+A tile is `rows` x `cols` gangs of `width` lanes; a chain is one gang of it. A value is kept once for all
+chains between which it does not differ.
 """
 
 from __future__ import annotations

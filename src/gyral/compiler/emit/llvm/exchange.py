@@ -1,8 +1,8 @@
 """Grid-stride loops, turned inside out.
 
-In `for k in range(gy.global_id(), n, gy.global_size())` each thread strides through memory. Gang after gang that
-would touch a few cache lines in every page, again and again; with the loop outside and a long run of gangs inside,
-memory is read in order. What the loop carries is kept per gang in scratch between turns.
+In `for k in range(gy.global_id(), n, gy.global_size())` each thread strides through memory. Gang after gang
+that would touch a few cache lines in every page, again and again; with the loop outside and a long run of gangs
+inside, memory is read in order. What the loop carries is kept per gang in scratch between turns.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ THREADS = 2048
 
 
 def find(function: Op) -> frozenset[Op]:
-    """The loops that may be exchanged: at the top of a kernel of rank 1, without effects, with sums per thread."""
+    """The loops that may be exchanged: at the top of a kernel of rank 1, and without effects."""
     if function.attributes.get("rank", 1) != 1:
         return frozenset()
     return frozenset(op for op in function.regions[0].ops if isinstance(op, ForOp) and _strides(op))
@@ -67,7 +67,7 @@ class BlockWalk(Protocol):
 
 
 def emit(walk: BlockWalk, op: ForOp, threads: int) -> None:
-    """The loop outside, the block's gangs inside; in the last turns under a mask of the threads still counting."""
+    """The loop outside, the block's gangs inside; in the last turns under a mask of those still counting."""
     text, top = walk.text, walk.top
     upper, step = top.scalar(op.upper, (0, 0)), top.scalar(op.step, (0, 0))
     origin = top.where.spot.origin[2]

@@ -55,7 +55,7 @@ class Tile:
         return self.sizes[self._right(axis)]
 
     def span(self, count: str, scope: str, chain: Chain) -> tuple[Part, str, str]:
-        """A run of neighbours for each tile, its gangs side by side; of a tile of the rest the first takes all."""
+        """A run of neighbours for each tile, its gangs side by side; at the edge the first gang takes all."""
         text, tile = self.text, self.cols * self.width
         run = text.let(f"mul i64 {over(text, over(text, count, self.items), str(tile))}, {tile}")
         start = text.let(f"mul i64 {self.item}, {run}")
@@ -95,7 +95,7 @@ class Strip:
     """The first item, in number among all."""
 
     def tile(self, row: str, column: str, at: str, present: str = "", first: str = "") -> Tile:
-        """The tile of item `at` along the axis, or a gang of it, with its first thread at a row and column."""
+        """The tile of item `at` along the axis, or a gang of it that starts at a row and column."""
         text, rank = self.text, self.plan.function.attributes.get("rank", 1)
         item = text.let(f"add i64 {self.number}, {text.let(f'sub i64 {at}, {self.first}')}")
         origin, sizes = (self.plane, row, column), ("%s0", "%s1", "%s2")

@@ -37,7 +37,7 @@ class Affine:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A vector that is base plus lane while the scalar condition `when` holds: an id clamped or wrapped at an edge."""
+    """An id clamped or wrapped at an edge: a vector that is base plus lane while the scalar `when` holds."""
 
     name: str
     near: Affine

@@ -66,7 +66,9 @@ def _fixed(ctx: Context, op: Operation, value: str, amount: int) -> str:
     order = ", ".join(
         f"i32 {source if 0 <= source < ctx.width else lane}" for lane, source in enumerate(sources)
     )
-    return ctx.text.let(f"shufflevector {form.llvm} {value}, {form.llvm} poison, <{ctx.width} x i32> <{order}>")
+    return ctx.text.let(
+        f"shufflevector {form.llvm} {value}, {form.llvm} poison, <{ctx.width} x i32> <{order}>"
+    )
 
 
 def _source(mode: str, lane: int, amount: int) -> int:

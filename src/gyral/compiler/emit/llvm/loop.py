@@ -100,7 +100,7 @@ def _is_positive(step: Value) -> bool:
 
 
 def _for_lanes(ctx: Context, op: Operation) -> None:
-    """Lanes side by side that step together: whole vectors while the last gang has one, then a masked rest."""
+    """Lanes side by side that step together: whole vectors while the last gang has one, then masked ones."""
     text = ctx.text
     keys = ctx.keys(ctx.bits(op.lower))
     step = ctx.scalar(op.step, keys[0])

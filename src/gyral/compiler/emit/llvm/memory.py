@@ -1,6 +1,6 @@
 """Addresses, loads and stores. What an index looks like in lanes decides how memory is touched:
 
-one address for all lanes is a scalar access, neighbours are a plain vector move, the rest a gather or scatter.
+one address for all lanes is a scalar access, neighbours a plain vector move, the rest a gather or scatter.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ Address: TypeAlias = Single | Row | Scattered
 def address(
     ctx: Context, memory: Value, indices: list[Value], leaf_number: int, chain: Chain, near: bool = False
 ) -> Address:
-    """Where a chain's lanes find a leaf of the element at `indices`; `near`: guarded indices are base plus lane."""
+    """Where a chain's lanes find a leaf of the element at `indices`; `near` takes guarded ones at their word."""
     held = ctx.memories[memory]
     leaf = leaves(memory.type.elem)[leaf_number]
     parts = [_settled(ctx.part(i, chain), near) for i in indices]

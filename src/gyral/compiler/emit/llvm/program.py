@@ -116,8 +116,8 @@ def emit(module: Module, options: CompileOptions, host: Host) -> Emitted:
 def _seed(plan: Plan, blocked: bool, rank: int) -> Seed:
     """Where threads of a tile differ: lanes lie along the last axis, rows along the one before.
 
-    In blocks every lane-wise difference is also one between gangs, and loads from memory that others write are
-    taken again by each gang.
+    In blocks every lane-wise difference is also one between gangs, and loads from memory that others write
+    are taken again by each gang.
     """
     own = LANE | ROW
 

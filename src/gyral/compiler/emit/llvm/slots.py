@@ -19,7 +19,20 @@ from gyral.compiler.ir.ops.grid import BlockBroadcastOp, GlobalIdOp, LocalIdOp
 from gyral.compiler.ir.ops.subgroup import LaneIdOp
 from gyral.core.dtypes import ArrayType, bool_, index
 
-CHEAP = (AddOp, SubOp, MulOp, NegOp, CastOp, CmpOp, FloorDivOp, ModOp, ConstOp, GlobalIdOp, LocalIdOp, LaneIdOp)
+CHEAP = (
+    AddOp,
+    SubOp,
+    MulOp,
+    NegOp,
+    CastOp,
+    CmpOp,
+    FloorDivOp,
+    ModOp,
+    ConstOp,
+    GlobalIdOp,
+    LocalIdOp,
+    LaneIdOp,
+)
 DEPTH = 6
 
 

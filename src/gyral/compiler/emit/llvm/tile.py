@@ -59,7 +59,9 @@ def _reads_neighbours(function: Op) -> bool:
         if isinstance(op, LoadOp):
             origin, distance = _stripped(op.indices[-1]) if op.indices else (op.memory, 0)
             seen.setdefault((op.memory, origin), set()).add(distance)
-    return any(len(distances) > 1 for (_, origin), distances in seen.items() if not isinstance(origin.owner, ConstOp))
+    return any(
+        len(distances) > 1 for (_, origin), distances in seen.items() if not isinstance(origin.owner, ConstOp)
+    )
 
 
 def _stripped(value: Value) -> tuple[Value, int]:
@@ -87,7 +89,9 @@ def _carried(op: Op, variance: dict[Value, int]) -> int:
 
 def _registers(values: Iterable[Value], variance: dict[Value, int]) -> int:
     """Vector registers that the values which differ by lane take; a gang of 64-bit values takes two each."""
-    return sum(2 if v.type.bits == 64 and v.type is not index else 1 for v in values if variance.get(v, 0) & LANE)
+    return sum(
+        2 if v.type.bits == 64 and v.type is not index else 1 for v in values if variance.get(v, 0) & LANE
+    )
 
 
 def _reuses(op: Op, variance: dict[Value, int]) -> bool:
@@ -127,7 +131,7 @@ def _fit(registers: int, per_gang: int, most: int) -> int:
 
 
 def estimate(function: Op, item: tuple[int, int, int]) -> float:
-    """Rough nanoseconds of one work item: a nanosecond for a dozen vector operations, loops guessed at 64 turns."""
+    """Rough nanoseconds of one work item: a dozen vector operations each, loops guessed at 64 turns."""
     return max(1.0, _weight(function, 1.0) * item[0] * item[1] * item[2] / 16 / 12)
 
 
