@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from tests.emitted import Trial, disagreement, hosts, ints, ramp, trial
 
 from gyral.compiler.emit.llvm.host import Host
-from tests.emitted import Trial, disagreement, hosts, ints, ramp, trial
 
 WIDTHS = pytest.mark.parametrize("host", hosts(), ids=lambda host: f"{host.vector_bits}bits")
 

@@ -4,17 +4,18 @@ import itertools
 
 import numpy as np
 import pytest
+from tests.emitted import disagreement, hosts, ints, ramp, trial
 
 from gyral.compiler.emit.llvm.host import Host
 from gyral.core.dtypes import DType, i8, i32, i64, u8, u32, u64
 from gyral.testing.sample import numpy_type, zeros
-from tests.emitted import disagreement, hosts, ints, ramp, trial
 
 WIDTHS = pytest.mark.parametrize("host", hosts(), ids=lambda host: f"{host.vector_bits}bits")
 
 RANGES = """
 @gy.kernel
-def k(a: gy.Array[gy.{0}], b: gy.Array[gy.{0}], c: gy.Array[gy.{0}], o: gy.Array[gy.{0}], p: gy.Array[gy.i32]):
+def k(a: gy.Array[gy.{0}], b: gy.Array[gy.{0}], c: gy.Array[gy.{0}], o: gy.Array[gy.{0}],
+      p: gy.Array[gy.i32]):
     i = gy.global_id()
     s = gy.{0}(17)
     n = 0

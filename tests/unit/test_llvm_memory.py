@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.emitted import Trial, disagreement, hosts, ints, trial
 
 from gyral.compiler.emit.llvm.host import Host
 from gyral.core.dtypes import DType, bf16, f16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64
 from gyral.testing.sample import numpy_type, zeros
 from gyral.testing.source import define
-from tests.emitted import Trial, disagreement, hosts, ints, trial
 
 WIDTHS = pytest.mark.parametrize("host", hosts(), ids=lambda host: f"{host.vector_bits}bits")
 
