@@ -435,6 +435,25 @@ def test_static_values_are_told_apart() -> None:
         assert out.tolist() == [total]
 
 
+def test_equal_static_values_that_differ_are_told_apart() -> None:
+    """0.0 and -0.0 are two specialisations, and every NaN is one, launch after launch."""
+
+    @gy.kernel
+    def put(value: gy.Static[float], out: gy.Array[gy.f64]):
+        out[gy.global_id()] = value
+
+    out = np.zeros(1)
+    for _ in range(2):
+        for value in (0.0, -0.0):
+            put[1](value, out)
+            assert str(out[0]) == str(value)
+    put[1](float("nan"), out)
+    events: list[Event] = []
+    with listening(events.append):
+        put[1](float("nan"), out)
+    assert (events, str(out[0])) == ([], "nan")
+
+
 def test_launching_leaks_nothing() -> None:
     """Arguments are released after native launches, misses and failures alike."""
     x, y = pair()

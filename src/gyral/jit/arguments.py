@@ -33,11 +33,26 @@ class Weak(Enum):
     BOOL = "bool"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StaticValue:
-    """The value of a compile-time parameter."""
+    """The value of a compile-time parameter. Two are equal when code made for one is right for the other."""
 
     value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StaticValue) and exact(self.value) == exact(other.value)
+
+    def __hash__(self) -> int:
+        return hash(exact(self.value))
+
+
+def exact(value: Any) -> tuple[Any, ...]:
+    """A key that tells apart 1, 1.0 and True, and 0.0 and -0.0, which Python calls equal, but not two NaN."""
+    if isinstance(value, float):
+        return type(value), repr(value)
+    if isinstance(value, tuple):
+        return tuple, *map(exact, value)
+    return type(value), value
 
 
 Kind: TypeAlias = ArrayType | DType | Vec | StructType | Weak | StaticValue

@@ -13,7 +13,7 @@ from gyral.core.artifact import Artifact, Check, Signature
 from gyral.core.dtypes import StaticType
 from gyral.core.errors import UnsupportedError, UserError
 from gyral.core.native import Dispatcher
-from gyral.jit.arguments import ArrayGiven, Given, StaticValue, contiguous, take
+from gyral.jit.arguments import ArrayGiven, Given, StaticValue, contiguous, exact, take
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
 from gyral.jit.launch import check_block, check_shape, choose_device, in_place, run
 from gyral.jit.parameters import Parameter, bind, parameters_of
@@ -198,6 +198,7 @@ class Kernel(Dispatcher):
         stream: Stream | None = None,
     ) -> None:
         """The whole road: check, specialise, run. Leaves a native plan for the next launch like this."""
+        check_shape(self.name, shape)
         given = self._take(values)
         if self.effective_check() == "race":
             self._watch_races(shape, block, given, asked)
@@ -238,7 +239,7 @@ class Kernel(Dispatcher):
     def _mode(self, there: Device, values: Sequence[Any]) -> tuple[Any, ...]:
         """What chooses a variant: device, options in force, and static values with their types."""
         fast = self.fastmath or bool(context.current().fastmath)
-        statics = tuple((type(values[k]), values[k]) for k in self._statics)
+        statics = tuple(exact(values[k]) for k in self._statics)
         return (there.name, self.effective_check(), fast, statics)
 
     def _variant(self, mode: tuple[Any, ...]) -> Variant:

@@ -20,7 +20,7 @@ from typing import Any
 from gyral.core.dtypes import Array, ArrayType, DType, GenericInput, In, Static, StaticType, StructType, Vec
 from gyral.core.span import Span
 
-_SCHEME = "1"
+_SCHEME = "2"
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _TYPES = (DType, Vec, ArrayType, GenericInput, StaticType)
 _NAMED_ONLY = {"gyral", "math", "builtins", "numpy"}
@@ -29,21 +29,28 @@ _DEPTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a kernel is: `text` covers its functions, `captures` the values they read from outside.
+    """What a kernel is: `text` covers the source of its functions, `functions` has each by name and digest of
+    its code, `captures` the values they read from outside.
 
     `places` tells where the functions stand, which matters to code that reports it: `prints` says that
     some function may print.
     """
 
     text: str
+    functions: tuple[tuple[str, str], ...]
     captures: tuple[tuple[str, str], ...]
     places: tuple[str, ...]
     prints: bool
 
     def changed(self, since: Fingerprint) -> list[tuple[str, str, str]]:
-        """The captures that differ from an earlier fingerprint: name, value then, value now."""
+        """What differs from an earlier fingerprint of the same kernel: name, value then, value now.
+
+        The text is left out: the compiler knows better whether it still is that of the code.
+        """
         before = dict(since.captures)
-        return [(name, before[name], now) for name, now in self.captures if before.get(name, now) != now]
+        found = [(name, before[name], now) for name, now in self.captures if before.get(name, now) != now]
+        pairs = zip(since.functions, self.functions, strict=False)
+        return found + [(now[0], "is one function", "is another") for then, now in pairs if then != now]
 
 
 def fingerprint(function: Callable[..., Any]) -> Fingerprint:
@@ -51,7 +58,9 @@ def fingerprint(function: Callable[..., Any]) -> Fingerprint:
     walk = _Walk()
     walk.function(function)
     captures = tuple(sorted(walk.captures.items()))
-    return Fingerprint(walk.digest.hexdigest(), captures, tuple(walk.places), walk.prints)
+    return Fingerprint(
+        walk.text.hexdigest(), tuple(walk.functions), captures, tuple(walk.places), walk.prints
+    )
 
 
 def use_of(function: Callable[..., Any], name: str) -> tuple[Span, str]:
@@ -74,7 +83,8 @@ def key_of(kernel: Fingerprint, *parts: str, reports: bool = False) -> str:
     """
     digest = hashlib.sha256()
     places = kernel.places if reports or kernel.prints else ()
-    for part in (_SCHEME, toolchain(), kernel.text, repr(kernel.captures), repr(places), *parts):
+    kernel_parts = kernel.text, repr(kernel.functions), repr(kernel.captures), repr(places)
+    for part in (_SCHEME, toolchain(), *kernel_parts, *parts):
         _feed(digest, part)
     return digest.hexdigest()
 
@@ -118,7 +128,8 @@ class _Walk:
     """One pass over a kernel and what it reaches; each function once, in the order met."""
 
     def __init__(self) -> None:
-        self.digest = hashlib.sha256()
+        self.text = hashlib.sha256()
+        self.functions: list[tuple[str, str]] = []
         self.captures: dict[str, str] = {}
         self.places: list[str] = []
         self.prints = False
@@ -132,30 +143,21 @@ class _Walk:
         order = len(self._seen)
         code: CodeType = function.__code__
         first, last = _lines(code)
-        self._take("source", *linecache.getlines(code.co_filename)[first - 1 : last])
-        self._code(code)
-        self._take("defaults", repr(function.__defaults__), repr(function.__kwdefaults__))
+        for line in linecache.getlines(code.co_filename)[first - 1 : last]:
+            _feed(self.text, line)
+        digest = hashlib.sha256()
+        _feed_code(digest, code)
+        _feed(digest, repr((function.__defaults__, function.__kwdefaults__)))
+        number = len(self.functions)
+        self.functions.append((function.__qualname__, ""))
         self.places.append(f"{code.co_filename}:{code.co_firstlineno}")
         self.prints = self.prints or "print" in code.co_names
         for name, value in sorted(_annotations(function).items()):
-            self._take("annotation", name, self._describe(value, _names(code), 0))
+            _feed(digest, f"{name}: {self._describe(value, _names(code), 0)}")
+        self.functions[number] = function.__qualname__, digest.hexdigest()
         for name, value in _captured(function, code):
             place = f"{function.__qualname__}.{name}" + (f" (function {order})" if order > 1 else "")
             self.captures[place] = self._describe(value, _names(code), 0)
-
-    def _take(self, *parts: str) -> None:
-        for part in parts:
-            _feed(self.digest, part)
-
-    def _code(self, code: CodeType) -> None:
-        self._take("code", code.co_name, repr(code.co_varnames), repr(code.co_names), repr(code.co_freevars))
-        self._take(f"{code.co_argcount} {code.co_kwonlyargcount} {code.co_flags}", code.co_code.hex())
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType):
-                self._code(constant)
-            else:
-                shown = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
-                self._take(f"{type(constant).__name__} {shown!r}")
 
     def _describe(self, value: Any, names: frozenset[str], depth: int) -> str:
         """A captured value in words that are equal exactly when code compiled from it is."""
@@ -198,6 +200,17 @@ class _Walk:
         read = ((n, getattr(value, n, None)) for n in found)
         numeric = repr(value) if hasattr(value, "dtype") and getattr(value, "ndim", 1) == 0 else ""
         return f"{numeric}{{{', '.join(f'{n}: {self._describe(v, names, depth + 1)}' for n, v in read)}}}"
+
+
+def _feed_code(digest: Any, code: CodeType) -> None:
+    _feed(digest, repr((code.co_name, code.co_varnames, code.co_names, code.co_freevars)))
+    _feed(digest, f"{code.co_argcount} {code.co_kwonlyargcount} {code.co_flags} {code.co_code.hex()}")
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _feed_code(digest, constant)
+        else:
+            shown = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+            _feed(digest, f"{type(constant).__name__} {shown!r}")
 
 
 def _annotations(function: Any) -> dict[str, Any]:

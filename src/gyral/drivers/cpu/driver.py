@@ -42,7 +42,10 @@ class CpuDriver:
         self._native = native.require()
         threads = settings.current().threads
         if threads:
-            self._native.set_threads(threads)
+            try:
+                self._native.set_threads(threads)
+            except ValueError as error:
+                raise UserError(f"GYRAL_THREADS is {threads}, and the CPU device says: {error}") from error
 
     @cached_property
     def capabilities(self) -> Capabilities:
