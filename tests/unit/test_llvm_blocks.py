@@ -298,3 +298,25 @@ def test_overlapping_arrays_decide_by_what_was_written(host: Host) -> None:
     """Where arguments overlap, a block decides by the value another argument was given."""
     whole = np.arange(100).astype(np.int32)
     assert disagreement(trial(OVERLAP, 16, whole[:50], whole, block=(16,)), host) == ""
+
+
+SHUFFLES = """
+@gy.kernel(block=32)
+def k(a: gy.Array[gy.{0}], o: gy.Array[gy.i32, 2]):
+    i = gy.global_id()
+    v = gy.i32(i)
+    o[0, i] = gy.subgroup_shuffle(v, a[i])
+    o[1, i] = gy.subgroup_shuffle_up(v, a[i])
+    o[2, i] = gy.subgroup_shuffle_down(v, a[i])
+    o[3, i] = gy.subgroup_shuffle_xor(v, a[i])
+"""
+
+
+@WIDTHS
+@pytest.mark.parametrize("dtype", ["u8", "i32", "u32", "i64", "u64"])
+def test_shuffles_by_any_amount(dtype: str, host: Host) -> None:
+    """A shuffle from a lane that is not there gives a thread its own value, however far away it is."""
+    limits = np.iinfo(f"{dtype[0]}{int(dtype[1:]) // 8}")
+    amounts = [0, 1, 2, 3, limits.max, limits.max - 1, limits.max // 2 + 1, limits.min, limits.min + 1]
+    found = trial(SHUFFLES.format(dtype), 45, np.resize(np.array(amounts, limits.dtype), 45), ints(4, 45))
+    assert disagreement(found, host) == ""

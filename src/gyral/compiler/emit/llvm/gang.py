@@ -87,6 +87,8 @@ def _free(ctx: Context, op: Operation, value: str, chain: Chain) -> str:
     amount = ctx.in_lanes(ctx.part(op.amount, chain), op.amount.type)
     if op.amount.type is not i32:
         wide = ctx.form(op.amount.type, True)
+        if wide.bits >= 32:
+            amount = _clamped(ctx, wide, amount)
         if wide.bits != 32:
             word = "trunc" if wide.bits > 32 else "sext" if op.amount.type.is_signed else "zext"
             amount = text.let(f"{word} {wide.llvm} {amount} to {numbers.llvm}")
@@ -110,6 +112,18 @@ def _free(ctx: Context, op: Operation, value: str, chain: Chain) -> str:
     if stored.llvm != form.llvm:
         found = text.let(f"trunc {stored.llvm} {found} to {form.llvm}")
     return found
+
+
+def _clamped(ctx: Context, form: Form, amount: str) -> str:
+    """An amount beyond the gang, brought near enough for 32 bits."""
+    if not form.dtype.is_signed:
+        return _bounded(ctx, "umin", form, amount, ctx.width)
+    return _bounded(ctx, "smax", form, _bounded(ctx, "smin", form, amount, ctx.width), -ctx.width)
+
+
+def _bounded(ctx: Context, word: str, form: Form, value: str, bound: int) -> str:
+    arguments = f"{form.llvm} {value}", f"{form.llvm} {form.spread(form.element, str(bound))}"
+    return ctx.text.call(form.llvm, f"llvm.{word}.{form.suffix}", *arguments)
 
 
 def through_memory(ctx: Context, form: Form, value: str, source: str) -> str:
