@@ -15,28 +15,10 @@ This file is the front door: every public name, and nothing that loads the compi
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from gyral.core.caps import Capabilities
-from gyral.core.dtypes import (
-    Array,
-    In,
-    Static,
-    Vec,
-    bf16,
-    bool_,
-    f16,
-    f32,
-    f64,
-    i8,
-    i16,
-    i32,
-    i64,
-    u8,
-    u16,
-    u32,
-    u64,
-)
 from gyral.core.entry import load as _load
 from gyral.core.errors import (
     CompileError,
@@ -57,7 +39,21 @@ from gyral.runtime.device import Device, device, devices, options, synchronize
 from gyral.runtime.stream import Event, Stream
 
 if TYPE_CHECKING:
-    from gyral.compiler.words import (
+    from builtins import abs as abs
+    from builtins import max as max
+    from builtins import min as min
+    from builtins import pow as pow
+    from builtins import round as round
+
+    # Pyright knows os.name and takes the second branch; mypy does not, and keeps the first.
+    if os.name == "mypy":
+        from gyral.core.notation import OpaqueArray as Array
+        from gyral.core.notation import OpaqueVec as Vec
+    else:
+        from gyral.core.notation import Array, Vec
+    from gyral.core.notation import (
+        In,
+        Static,
         acos,
         acosh,
         asin,
@@ -77,6 +73,10 @@ if TYPE_CHECKING:
         atomic_sub,
         atomic_xor,
         barrier,
+        bf16,
+        bf16x2,
+        bf16x3,
+        bf16x4,
         bitcast,
         bitreverse,
         block_all,
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         block_min,
         block_range,
         block_sum,
+        bool_,
         cbrt,
         ceil,
         clamp,
@@ -107,6 +108,18 @@ if TYPE_CHECKING:
         exp2,
         exp10,
         expm1,
+        f16,
+        f16x2,
+        f16x3,
+        f16x4,
+        f32,
+        f32x2,
+        f32x3,
+        f32x4,
+        f64,
+        f64x2,
+        f64x3,
+        f64x4,
         fabs,
         fence,
         floor,
@@ -119,6 +132,22 @@ if TYPE_CHECKING:
         grid_dim,
         grid_range,
         hypot,
+        i8,
+        i8x2,
+        i8x3,
+        i8x4,
+        i16,
+        i16x2,
+        i16x3,
+        i16x4,
+        i32,
+        i32x2,
+        i32x3,
+        i32x4,
+        i64,
+        i64x2,
+        i64x3,
+        i64x4,
         isclose,
         isfinite,
         isinf,
@@ -168,22 +197,58 @@ if TYPE_CHECKING:
         tan,
         tanh,
         trunc,
+        u8,
+        u8x2,
+        u8x3,
+        u8x4,
+        u16,
+        u16x2,
+        u16x3,
+        u16x4,
+        u32,
+        u32x2,
+        u32x3,
+        u32x4,
+        u64,
+        u64x2,
+        u64x3,
+        u64x4,
+    )
+else:
+    from gyral.core.dtypes import (
+        Array,
+        In,
+        Static,
+        Vec,
+        bf16,
+        bool_,
+        f16,
+        f32,
+        f64,
+        i8,
+        i16,
+        i32,
+        i64,
+        u8,
+        u16,
+        u32,
+        u64,
     )
 
-__version__ = "0.1.0"
+    i8x2, i8x3, i8x4 = Vec(i8, 2), Vec(i8, 3), Vec(i8, 4)
+    i16x2, i16x3, i16x4 = Vec(i16, 2), Vec(i16, 3), Vec(i16, 4)
+    i32x2, i32x3, i32x4 = Vec(i32, 2), Vec(i32, 3), Vec(i32, 4)
+    i64x2, i64x3, i64x4 = Vec(i64, 2), Vec(i64, 3), Vec(i64, 4)
+    u8x2, u8x3, u8x4 = Vec(u8, 2), Vec(u8, 3), Vec(u8, 4)
+    u16x2, u16x3, u16x4 = Vec(u16, 2), Vec(u16, 3), Vec(u16, 4)
+    u32x2, u32x3, u32x4 = Vec(u32, 2), Vec(u32, 3), Vec(u32, 4)
+    u64x2, u64x3, u64x4 = Vec(u64, 2), Vec(u64, 3), Vec(u64, 4)
+    f16x2, f16x3, f16x4 = Vec(f16, 2), Vec(f16, 3), Vec(f16, 4)
+    bf16x2, bf16x3, bf16x4 = Vec(bf16, 2), Vec(bf16, 3), Vec(bf16, 4)
+    f32x2, f32x3, f32x4 = Vec(f32, 2), Vec(f32, 3), Vec(f32, 4)
+    f64x2, f64x3, f64x4 = Vec(f64, 2), Vec(f64, 3), Vec(f64, 4)
 
-i8x2, i8x3, i8x4 = Vec(i8, 2), Vec(i8, 3), Vec(i8, 4)
-i16x2, i16x3, i16x4 = Vec(i16, 2), Vec(i16, 3), Vec(i16, 4)
-i32x2, i32x3, i32x4 = Vec(i32, 2), Vec(i32, 3), Vec(i32, 4)
-i64x2, i64x3, i64x4 = Vec(i64, 2), Vec(i64, 3), Vec(i64, 4)
-u8x2, u8x3, u8x4 = Vec(u8, 2), Vec(u8, 3), Vec(u8, 4)
-u16x2, u16x3, u16x4 = Vec(u16, 2), Vec(u16, 3), Vec(u16, 4)
-u32x2, u32x3, u32x4 = Vec(u32, 2), Vec(u32, 3), Vec(u32, 4)
-u64x2, u64x3, u64x4 = Vec(u64, 2), Vec(u64, 3), Vec(u64, 4)
-f16x2, f16x3, f16x4 = Vec(f16, 2), Vec(f16, 3), Vec(f16, 4)
-bf16x2, bf16x3, bf16x4 = Vec(bf16, 2), Vec(bf16, 3), Vec(bf16, 4)
-f32x2, f32x3, f32x4 = Vec(f32, 2), Vec(f32, 3), Vec(f32, 4)
-f64x2, f64x3, f64x4 = Vec(f64, 2), Vec(f64, 3), Vec(f64, 4)
+__version__ = "0.1.0"
 
 # The words of the kernel language stand in the compiler, which is loaded when one of them is first named.
 _WORDS = frozenset(
@@ -398,10 +463,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _WORDS:
-        return _load(f"gyral.compiler.words:{name}")
-    raise AttributeError(f"module 'gyral' has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would make every misspelt word a name
+
+    def __getattr__(name: str) -> Any:
+        if name in _WORDS:
+            return _load(f"gyral.compiler.words:{name}")
+        raise AttributeError(f"module 'gyral' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,30 +1,14 @@
-"""A user's program as the type checker sees it; `test_public_types` compares what it reveals."""
+"""A user's program, strictly typed; `test_public_types` compares what the checker reveals."""
 
-# Annotations of kernels are values (`gy.f32`), which the checker cannot take as types.
-# pyright: reportInvalidTypeForm=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
-
+import math
 from typing import reveal_type
 
 import numpy as np
 
 import gyral as gy
 
-
-@gy.kernel
-def saxpy(a: gy.f32, x: gy.Array[gy.f32], y: gy.Array[gy.f32]):
-    i = gy.global_id()
-    y[i] = a * x[i] + y[i]
-
-
-@gy.kernel(block=64, fastmath=True)
-def tuned(x: gy.Array[gy.f32]):
-    x[gy.global_id()] = 1.0
-
-
-@gy.func
-def square(v):
-    return v * v
+Vector = gy.Array[gy.f32]
+fast = gy.kernel(fastmath=True)
 
 
 @gy.struct
@@ -33,25 +17,65 @@ class Particle:
     mass: gy.f32
 
 
-fast = gy.kernel(fastmath=True)
+@gy.func
+def square(v: gy.f32) -> gy.f32:
+    return v * v
 
-x = gy.array(np.zeros(8, np.float32))
+
+@gy.kernel
+def saxpy(a: gy.f32, x: Vector, y: gy.Array[gy.f32]) -> None:
+    i = gy.global_id()
+    y[i] = a * x[i] + y[i]
+
+
+@gy.kernel(block=64, check=True)
+def tuned(x: gy.In[gy.Array[gy.f32, 2]], n: gy.Static[int], out: gy.Array) -> None:
+    row, column = gy.global_ids(2)
+    height, width = x.shape
+    tile = gy.shared((64, n), gy.f32)
+    tile[gy.local_id(), 0] = gy.clamp(x[row, column], 0.0, 1.0)
+    gy.barrier()
+    total = 0.0
+    for k in gy.block_range(n):
+        total += square(tile[k, 0]) + math.sqrt(height * width)
+    count = gy.popcount(gy.u32(row) & 0xFF) if total > 1 else 0
+    gy.atomic_add(out, (row, column), gy.block_sum(total) + gy.f32(count))
+
+
+@fast
+def fall(particles: gy.Array[Particle], first: Particle, wind: gy.Vec[gy.f32, 3], dt: float) -> None:
+    i = gy.global_id()
+    velocity = gy.f32x3(0, 0, -9.81 * dt) + 0.5 * wind
+    particles[i].pos = particles[i].pos + velocity * dt
+    particles[i].mass = first.mass if gy.isnan(velocity.x) else gy.length(velocity)
+
+
+host = np.zeros(8, np.float32)
+x = gy.array(host)
+saxpy[8](2.0, x, host)
+saxpy[host.shape, 4](2.0, x, host)
+tuned[(4, 2), (2, 2)](host, 3, out=host)
+fall.launch(8, np.zeros(8, Particle.dtype), Particle(mass=1), (0, 0, 0), 0.1, block=4, device="cpu")
+saxpy.interpret[8](2.0, host, host)
+
 reveal_type(saxpy)
 reveal_type(tuned)
+reveal_type(fall)
 reveal_type(square)
-reveal_type(Particle)
-reveal_type(fast(saxpy.__gyral_kernel__))
+reveal_type(square(2.0))
 reveal_type(saxpy.ir())
 reveal_type(saxpy.source("llvm"))
 reveal_type(saxpy.launch(8, 2, x, x))
 reveal_type(saxpy.bind(8, 2, x, x))
 reveal_type(x)
 reveal_type(gy.zeros(4, gy.f32))
+reveal_type(gy.zeros(4, Particle))
 reveal_type(x.numpy())
 reveal_type(x.copy())
 reveal_type(gy.devices())
 reveal_type(gy.device("cpu"))
 reveal_type(gy.device("cpu").capabilities)
-reveal_type(gy.f32)
-reveal_type(gy.f32x3)
+reveal_type(gy.f32(1))
+reveal_type(gy.i32(1.5))
+reveal_type(gy.f32x3(1, 2, 3) + 1.0)
 reveal_type(gy.Stream)

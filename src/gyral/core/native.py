@@ -5,8 +5,9 @@ Without it everything but launching on the CPU works: kernels are still compiled
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 from gyral.core.errors import UnsupportedError
 
@@ -30,14 +31,26 @@ def require() -> Any:
     return module
 
 
-class _Missing:
-    """Stands in for the native dispatcher so that kernels can be defined without it."""
+Shape: TypeAlias = SupportsIndex | tuple[SupportsIndex, ...]
 
-    rank: int = 0
+if TYPE_CHECKING or module is None:
 
-    def __getitem__(self, key: object) -> Any:
-        return require()  # which raises: nothing can be launched
+    class Dispatcher:
+        """What a kernel derives from: finds the plan that fits a launch and runs it.
 
+        This one stands in for the native one, so that kernels can be defined without it.
+        """
 
-Dispatcher: Any = _Missing if module is None else module.Dispatcher
-"""What a kernel derives from: finds the plan that fits a launch and runs it."""
+        rank: int = 0
+        plans: Sequence[Any] = ()
+
+        def __getitem__(self, key: Shape | tuple[Shape, Shape]) -> Callable[..., None]:
+            """A launch of a shape, or of a shape and a block; call it with the kernel's arguments."""
+            return require()  # which raises: nothing can be launched
+
+        def add_plan(self, plan: Any) -> None:
+            """Try this plan, before those that are held, on the launches to come."""
+            require()
+
+else:
+    Dispatcher = module.Dispatcher

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -41,14 +41,27 @@ class Struct(StructType):
     __repr__ = StructType.__repr__
 
 
-def struct(declaration: type) -> Struct:
+if TYPE_CHECKING:
+
+    class Record:
+        """A struct as type checkers see it: a class, so that it can annotate, whose fields are `Any`."""
+
+        name: ClassVar[str]
+        dtype: ClassVar[np.dtype[np.void]]
+
+        def __init__(self, *values: Any, **named: Any) -> None: ...
+        def __getattr__(self, field: str) -> Any: ...
+        def __setattr__(self, field: str, value: Any) -> None: ...
+
+
+def struct(declaration: type) -> type[Record]:
     """Make a struct of a class whose body only annotates fields with scalar, vector or struct types."""
     fields = []
     for name, annotation in declaration.__annotations__.items():
         fields.append((name, _field(declaration, name, annotation)))
     if not fields:
         raise UserError(f"struct {declaration.__name__} has no fields; annotate some, such as `x: gy.f32`")
-    made = Struct(declaration.__name__, tuple(fields))
+    made: Any = Struct(declaration.__name__, tuple(fields))
     made.__dict__["__doc__"] = declaration.__doc__
     declare(made)
     return made

@@ -4,6 +4,9 @@ Each is one thread's work; `kernel[shape](...)` runs one thread per element of t
 image is y.
 """
 
+# A bare parameter takes the type of what it is given.
+# pyright: reportMissingParameterType=false
+
 import math
 
 import gyral as gy
