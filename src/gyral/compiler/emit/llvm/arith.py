@@ -30,7 +30,8 @@ FAST_ALSO = ("sqrt", "fma")
 def _basic(ctx: Context, op: Operation, form: Form, v: list[str]) -> str:
     if form.dtype.is_float:
         return ctx.text.let(f"{FLOAT[op.name]} {ctx.plan.flags(op)}{form.llvm} {v[0]}, {v[1]}")
-    exact = "nsw " if form.dtype.kind == "index" else ""
+    # Scalars have the room for exactness; lanes may be too narrow for an id that is hashed, not indexed with.
+    exact = "nsw " if form.dtype.kind == "index" and not form.lanes else ""
     return ctx.text.let(f"{INTEGER[op.name]} {exact}{form.llvm} {v[0]}, {v[1]}")
 
 
