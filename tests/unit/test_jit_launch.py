@@ -347,6 +347,41 @@ def test_structs_and_vectors_by_value() -> None:
         weigh[2](Body(), (1, 2), bodies, out)
 
 
+def test_vectors_and_structs_by_value_stay_native() -> None:
+    """After the first launch numbers of several parts are packed natively, and wrong ones still refused."""
+
+    @gy.struct
+    class Step:
+        by: gy.f32
+        times: gy.i16
+
+    @gy.kernel
+    def move(at: gy.f32x3, step: Step, n: gy.Static[int], out: gy.Array[gy.f32]):
+        out[gy.global_id()] = at.y + step.by * step.times * n
+
+    out = np.zeros(1, np.float32)
+    move[1]((1, 2, 3), Step(by=0.5, times=4), 1, out)
+    events: list[Event] = []
+    with listening(events.append):
+        for at in ((1, 5, 3), [1, 5, 3], np.array([1, 5, 3]), np.array([1, 5, 3], np.float32)):
+            move[1](at, Step(by=0.5, times=-4), 1, out)
+            assert out.tolist() == [3.0]
+    assert events == []
+    bound = move.bind(1, (7, 8, 9), Step(1, 2), 1, out)
+    bound()
+    assert out.tolist() == [10.0]
+    for at, message in (
+        ((1, 2), "takes 3 numbers"),
+        ((1, "2", 3), "must be a number"),
+        ((1e300, 1e300, 1), "hold"),
+    ):
+        with pytest.raises(UserError, match=message):
+            move[1](at, Step(), 1, out)
+    with pytest.raises(UserError, match="holds -32768 to 32767"):
+        move[1]((1, 2, 3), (0.5, 40000), 1, out)
+    assert out.tolist() == [10.0]
+
+
 def test_bf16_arrays_run() -> None:
     """Arrays of bf16, which the buffer protocol cannot name, are launched all the same."""
 

@@ -10,22 +10,25 @@ import numpy as np
 
 from gyral.core import context, native, settings
 from gyral.core.artifact import Artifact, Check, Signature
-from gyral.core.dtypes import StaticType
+from gyral.core.dtypes import StaticType, StructType, Vec
 from gyral.core.errors import UnsupportedError, UserError
 from gyral.core.native import Dispatcher
-from gyral.jit.arguments import ArrayGiven, Given, StaticValue, contiguous, exact, take
+from gyral.jit.arguments import ArrayGiven, Given, contiguous, exact, take
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
 from gyral.jit.launch import check_block, check_shape, choose_device, in_place, run
 from gyral.jit.parameters import Parameter, bind, parameters_of
-from gyral.jit.plan import dispatch_plan
+from gyral.jit.plan import dispatch_plan, fits_plan, plan_arguments, plan_kinds
 from gyral.jit.programs import Programs
 from gyral.jit.ranks import Unranked, rank_of
 from gyral.jit.request import Request
-from gyral.jit.specialise import Spec, declared, is_plain, specialise
+from gyral.jit.specialise import Spec, declared, specialise
 from gyral.jit.targets import print_source
 from gyral.jit.variants import MISSED, Variant, run_recorded
 from gyral.runtime.device import Device, check_level, device
 from gyral.runtime.stream import Stream
+
+if TYPE_CHECKING:
+    pass
 
 Block = int | tuple[int, ...] | None
 
@@ -44,8 +47,7 @@ class Kernel(Dispatcher):
         fastmath: bool = False,
         check: bool | str | None = None,
     ) -> None:
-        wrapper: Any = self  # which is called by way of a shape
-        functools.update_wrapper(wrapper, function)
+        functools.update_wrapper(self, function)
         self.__gyral_kernel__ = function
         self.name = function.__name__
         if rank is not None and rank not in (1, 2, 3):
@@ -64,11 +66,9 @@ class Kernel(Dispatcher):
         """The parameters as annotated."""
         return parameters_of(self.__gyral_kernel__)
 
-    if not TYPE_CHECKING:  # to a type checker, calling a kernel is the error that it is
-
-        def __call__(self, *args: Any, **kwargs: Any) -> None:
-            """A kernel needs a launch shape: UserError says how to give it."""
-            raise UserError(f"{self.name} is a kernel: launch it with a shape, {self.name}[shape](...)")
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """A kernel needs a launch shape: UserError says how to give it."""
+        raise UserError(f"{self.name} is a kernel: launch it with a shape, {self.name}[shape](...)")
 
     def launch(
         self,
@@ -97,7 +97,7 @@ class Kernel(Dispatcher):
         if self.effective_check() == "race":
             return functools.partial(self._watch_races, extents, block, given, None)
         there, spec, program = self._prepare(extents, block, given, None)
-        if _is_native(there, spec, given) and not program.signature.needs_record:
+        if self._is_native(there, spec, given) and not program.signature.needs_record:
             plan = self._plan(program, spec, self._named_block(block, spec.rank))
             try:
                 return plan.bind(extents, self._moving(values))
@@ -205,9 +205,9 @@ class Kernel(Dispatcher):
             return
         there, spec, program = self._prepare(shape, block, given, asked)
         self.rank = program.signature.rank
-        if asked is None and stream is None and _is_native(there, spec, given):
+        if asked is None and stream is None and self._is_native(there, spec, given):
             plan = self._plan(program, spec, self._named_block(block, spec.rank))
-            direct = context.VARIABLE.get() is None and not self._statics
+            direct = context.VARIABLE.get() is None and self._passed_as_given
             holder = self if direct else self._variant(self._mode(there, values))
             if all(plan is not held for held in holder.plans):
                 holder.add_plan(plan)
@@ -230,11 +230,20 @@ class Kernel(Dispatcher):
         """Positions of the parameters that are part of the specialisation."""
         return tuple(k for k, p in enumerate(self.parameters) if isinstance(p.accepts, StaticType))
 
+    def _is_native(self, there: Device, spec: Spec, given: Sequence[Given]) -> bool:
+        """Whether the native path can check, pack and run launches like this."""
+        return fits_plan(self.parameters, spec.kinds) and _in_host_memory(there, given)
+
+    @functools.cached_property
+    def _passed_as_given(self) -> bool:
+        """Whether a native plan takes the arguments as they are: none static, none of several numbers."""
+        return not self._statics and not any(
+            isinstance(p.accepts, (Vec, StructType)) for p in self.parameters
+        )
+
     def _moving(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        """The arguments that a native plan takes: all but the static ones."""
-        if not self._statics:
-            return tuple(values)
-        return tuple(value for k, value in enumerate(values) if k not in self._statics)
+        """The arguments that a native plan takes: no static ones, vectors and structs as their numbers."""
+        return tuple(values) if self._passed_as_given else plan_arguments(self.parameters, values)
 
     def _mode(self, there: Device, values: Sequence[Any]) -> tuple[Any, ...]:
         """What chooses a variant: device, options in force, and static values with their types."""
@@ -254,9 +263,8 @@ class Kernel(Dispatcher):
     def _plan(self, program: Any, spec: Spec, requested: tuple[int, ...] | None) -> Any:
         found = self._plans.get((spec, requested))
         if found is None:
-            bare = self._moving([p.accepts is None for p in self.parameters])
-            kinds = self._moving(spec.kinds)
-            found = dispatch_plan(program.code, program.signature, kinds, bare, requested)
+            kinds = plan_kinds(self.parameters, spec.kinds)
+            found = dispatch_plan(program.code, program.signature, kinds, requested)
             self._plans[spec, requested] = found
             self._signatures[found] = program.signature
         return found
@@ -281,7 +289,7 @@ class Kernel(Dispatcher):
             if self._run_variant(there, shape, named, placed):
                 return
             changed = kwargs or placed is not values
-            if changed and self.rank and not self._statics and context.VARIABLE.get() is None:
+            if changed and self.rank and self._passed_as_given and context.VARIABLE.get() is None:
                 # Positional and in host memory now: the native path takes it, or comes back without changes.
                 return self[shape if named is None else (shape, named)](*placed)
         self._launch(shape, block, placed)
@@ -318,11 +326,10 @@ class Kernel(Dispatcher):
 _device = device
 
 
-def _is_native(there: Device, spec: Spec, given: Sequence[Given]) -> bool:
-    """Whether the native path can check, pack and run launches like this: plain types, NumPy arrays."""
+def _in_host_memory(there: Device, given: Sequence[Given]) -> bool:
+    """Whether all arrays are NumPy's own and the device uses them in place."""
     arrays = [g for g in given if isinstance(g, ArrayGiven)]
-    plain = all(is_plain(kind) for kind in spec.kinds if not isinstance(kind, StaticValue))
-    return plain and there.capabilities.unified and all(type(a.owner) is np.ndarray for a in arrays)
+    return there.capabilities.unified and all(type(a.owner) is np.ndarray for a in arrays)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -9,8 +9,10 @@ import numpy as np
 
 from gyral.core import native
 from gyral.core.artifact import ArrayParameter, ScalarParameter, Signature
-from gyral.core.dtypes import DType, Vec, alignment
-from gyral.jit.arguments import Kind, Weak
+from gyral.core.dtypes import ArrayType, DType, ElementType, StaticType, StructType, Vec, alignment, leaves
+from gyral.jit.arguments import Kind, StaticValue, Weak
+from gyral.jit.parameters import Parameter
+from gyral.jit.scalars import leaves_of
 from gyral.runtime.elements import numpy_of
 
 _FLOATS: tuple[type, ...] = (np.float64, np.float32, np.int64, np.int32)
@@ -21,19 +23,18 @@ _WEAK = {Weak.FLOAT: "f", Weak.INT: "i", Weak.BOOL: "b"}
 def dispatch_plan(
     code: Any,
     signature: Signature,
-    kinds: Sequence[Kind],
-    bare: Sequence[bool],
+    kinds: Sequence[tuple[Kind, bool]],
     requested: tuple[int, ...] | None,
 ) -> Any:
     """A plan that takes exactly the launches this specialisation was compiled for.
 
-    `kinds` and `bare` (no annotation) are per argument; every kind is plain. `requested` is the block the
-    launch named, None when it named none.
+    `kinds` as `plan_kinds` gives them; every kind is plain. `requested` is the block the launch named, None
+    when it named none.
     """
     options = signature.options
     unit = iter(options.unit_stride)
     params = []
-    for parameter, kind, is_bare in zip(signature.parameters, kinds, bare, strict=True):
+    for parameter, (kind, is_bare) in zip(signature.parameters, kinds, strict=True):
         if isinstance(parameter, ArrayParameter):
             params.append(_array(parameter, next(unit)))
         else:
@@ -52,6 +53,49 @@ def dispatch_plan(
         record=signature.needs_record,
         cost_ns=signature.cost_ns,
     )
+
+
+def fits_plan(parameters: Sequence[Parameter], kinds: Sequence[Kind]) -> bool:
+    """Whether the native launch path can check and pack arguments of these kinds by itself."""
+    for parameter, kind in zip(parameters, kinds, strict=True):
+        if isinstance(kind, ArrayType) and _has_bf16(kind.elem):
+            return False
+        if isinstance(kind, (Vec, StructType)) and parameter.accepts is None:
+            return False
+    return True
+
+
+def _has_bf16(t: ElementType) -> bool:
+    """Whether bf16 stands anywhere in an element; the buffer protocol has no name for it."""
+    if isinstance(t, StructType):
+        return any(_has_bf16(inner) for _, inner in t.fields)
+    return (t.elem if isinstance(t, Vec) else t).name == "bf16"
+
+
+def plan_kinds(parameters: Sequence[Parameter], kinds: Sequence[Kind]) -> list[tuple[Kind, bool]]:
+    """The kind of each argument of a plan, and whether its parameter has no annotation."""
+    found: list[tuple[Kind, bool]] = []
+    for parameter, kind in zip(parameters, kinds, strict=True):
+        if isinstance(kind, (Vec, StructType)):
+            found += [(leaf.dtype, False) for leaf in leaves(kind)]
+        elif not isinstance(kind, StaticValue):
+            found.append((kind, parameter.accepts is None))
+    return found
+
+
+def plan_arguments(parameters: Sequence[Parameter], values: Sequence[Any]) -> tuple[Any, ...]:
+    """A call's arguments as a plan takes them: static ones left out, vectors and structs as their numbers.
+
+    UserError for a value that is no vector or struct of its parameter.
+    """
+    found: list[Any] = []
+    for parameter, value in zip(parameters, values, strict=True):
+        accepts = parameter.accepts
+        if isinstance(accepts, (Vec, StructType)):
+            found += leaves_of(parameter.name, accepts, value)[0]
+        elif not isinstance(accepts, StaticType):
+            found.append(value)
+    return tuple(found)
 
 
 def right_aligned(extents: tuple[int, ...]) -> tuple[int, int, int]:

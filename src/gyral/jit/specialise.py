@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gyral.core.artifact import Check, CompileOptions
-from gyral.core.dtypes import ArrayType, DType, ElementType, StructType, Vec
-from gyral.jit.arguments import ArrayGiven, Given, Kind, StaticValue, Weak
+from gyral.core.dtypes import ArrayType, DType, StructType, Vec
+from gyral.jit.arguments import ArrayGiven, Given, Kind, Weak
 
 _NARROW = 1 << 31
 
@@ -91,24 +91,3 @@ def _overlapping(arrays: Sequence[ArrayGiven], writes: Sequence[bool]) -> bool:
         for at, (a, wa) in enumerate(found)
         for b, wb in found[at + 1 :]
     )
-
-
-def element_leaves(kind: ElementType) -> int:
-    """How many scalars a by-value argument of this type becomes."""
-    if isinstance(kind, StructType):
-        return sum(element_leaves(t) for _, t in kind.fields)
-    return kind.size if isinstance(kind, Vec) else 1
-
-
-def is_plain(kind: Kind) -> bool:
-    """Whether the native launch path can check and pack an argument of this kind by itself."""
-    if isinstance(kind, ArrayType):
-        return not has_bf16(kind.elem)
-    return not isinstance(kind, (StaticValue, StructType, Vec))
-
-
-def has_bf16(t: ElementType) -> bool:
-    """Whether bf16 stands anywhere in an element; the buffer protocol has no name for it."""
-    if isinstance(t, StructType):
-        return any(has_bf16(inner) for _, inner in t.fields)
-    return (t.elem if isinstance(t, Vec) else t).name == "bf16"
