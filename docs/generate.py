@@ -13,12 +13,11 @@ from itertools import groupby
 from pathlib import Path
 from pkgutil import iter_modules
 
-from gyral.compiler.stdlib.bounds import ULP
-
 import gyral.compiler.ir.ops
 from gyral.compiler.frontend.codes import CODES
 from gyral.compiler.intrinsics import INTRINSICS, Body, Intrinsic, Native, Unsupported
 from gyral.compiler.ir.define import Field, Operation
+from gyral.compiler.stdlib.bounds import ULP
 
 PAGES = Path(__file__).parent / "pages" / "generated"
 FLOATS = ("f32", "f64")

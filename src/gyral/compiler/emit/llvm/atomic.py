@@ -18,7 +18,7 @@ from gyral.compiler.emit.llvm.text import literal
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Value
 from gyral.compiler.ir.types import MemType
-from gyral.core.dtypes import f32, i32, i64
+from gyral.core.dtypes import DType, f32, i32, i64
 
 ORDERS = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel"}
 LaneAtomic: TypeAlias = Callable[[str, Chain, str], str]

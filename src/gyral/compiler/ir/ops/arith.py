@@ -36,7 +36,11 @@ class ConstOp(Operation):
             raise ValueError("a float constant holds a float")
         if t.is_integer:
             low, high = t.bounds()
-            if isinstance(self.value, bool) or not isinstance(self.value, int) or not low <= self.value <= high:
+            if (
+                isinstance(self.value, bool)
+                or not isinstance(self.value, int)
+                or not low <= self.value <= high
+            ):
                 raise ValueError(f"{self.value!r} is not a value of {t}")
 
 
