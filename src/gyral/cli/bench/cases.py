@@ -93,18 +93,25 @@ def mandelbrot(side: int, limit: int) -> Case:
 def nbody(n: int) -> Case:
     """All pairs."""
     x, y, z = np.split(uniform(-1, 1, 3 * n), 3)
-    mass, softening = uniform(0, 1, n), 0.01
-    ax, ay, az = (np.empty(n, np.float32) for _ in range(3))
+    mass, softening, step = uniform(0, 1, n), 0.01, 0.01
+    still = np.zeros(n, np.float32)
+    ax, ay, az, px, py, pz = (np.empty(n, np.float32) for _ in range(6))
 
     def error() -> float:
         some = slice(0, 64)
         deltas = [np.subtract.outer(p[some], p).astype(np.float64) * -1 for p in (x, y, z)]
         weight = mass * (sum(d * d for d in deltas) + softening) ** -1.5
         truth = np.stack([(d * weight).sum(1) for d in deltas])
-        return relative(np.stack([ax[some], ay[some], az[some]]), truth)
+        moved = np.stack([p[some] for p in (x, y, z)]) + truth * step * step
+        return max(
+            relative(np.stack([ax[some], ay[some], az[some]]), truth),
+            relative(np.stack([px[some], py[some], pz[some]]), moved),
+        )
 
     def launch() -> None:
-        kernels.nbody[n](x, y, z, mass, ax, ay, az, softening)
+        kernels.nbody[n](
+            x, y, z, still, still, still, mass, ax, ay, az, px, py, pz, softening, step
+        )
 
     return Case("nbody", f"{n:,}", launch, error, 1e-4, flops=20 * n * n)
 

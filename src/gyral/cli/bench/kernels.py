@@ -1,4 +1,7 @@
-"""The benchmark's kernels, each as its user writes it: the natural one, nothing tuned by hand."""
+"""The benchmark's kernels, each as its user writes it: the natural one, nothing tuned by hand.
+
+`gyral bench` times them alone, `benchmarks/` beside other libraries.
+"""
 
 import gyral as gy
 
@@ -56,9 +59,10 @@ def mandelbrot(counts: gy.Array[gy.i32, 2], max_iterations: gy.i32):
 
 @fast
 def nbody(
-    x: Vector, y: Vector, z: Vector, mass: Vector, ax: Vector, ay: Vector, az: Vector, softening: gy.f32
-):
-    """Acceleration of each body by all others."""
+    x: Vector, y: Vector, z: Vector, vx: Vector, vy: Vector, vz: Vector, mass: Vector,
+    ax: Vector, ay: Vector, az: Vector, px: Vector, py: Vector, pz: Vector, softening: gy.f32, step: gy.f32,
+):  # fmt: skip
+    """Acceleration of each body by all others, and its position after one step."""
     i = gy.global_id()
     sx, sy, sz = 0.0, 0.0, 0.0
     xi, yi, zi = x[i], y[i], z[i]
@@ -70,6 +74,9 @@ def nbody(
         sy += dy * weight
         sz += dz * weight
     ax[i], ay[i], az[i] = sx, sy, sz
+    px[i] = xi + (vx[i] + sx * step) * step
+    py[i] = yi + (vy[i] + sy * step) * step
+    pz[i] = zi + (vz[i] + sz * step) * step
 
 
 @fast
