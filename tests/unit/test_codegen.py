@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from gyral.core.errors import InternalError
+from gyral.core.errors import InternalError, UnsupportedError
 from gyral.drivers.cpu import codegen, image
 
 SCALE = """
@@ -147,3 +147,16 @@ def test_assembly_is_text() -> None:
     """The assembly of a kernel can be shown."""
     assert "scale:" in codegen.assembly(SCALE, codegen.host())
     assert "define void @scale" in codegen.optimised(SCALE, codegen.host())
+
+
+def test_a_processor_without_sse41_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding needs SSE4.1 on x86-64; a processor without it gets a sentence, not unresolved symbols."""
+
+    class Features:
+        def flatten(self) -> str:
+            return "+sse2,-sse4.1"
+
+    monkeypatch.setattr(codegen.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(codegen.llvm, "get_host_cpu_features", Features)
+    with pytest.raises(UnsupportedError, match=r"needs SSE4\.1"):
+        codegen.host()

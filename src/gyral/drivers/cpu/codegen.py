@@ -65,7 +65,10 @@ def host() -> Machine:
         raise UnsupportedError(
             f"the CPU device compiles for x86-64 and aarch64, and this machine is {name!r}"
         )
-    return Machine(_TRIPLES[name], "", llvm.get_host_cpu_features().flatten())
+    features = llvm.get_host_cpu_features().flatten()
+    if _TRIPLES[name].startswith("x86_64") and "+sse4.1" not in features.split(","):
+        raise UnsupportedError("the CPU device needs SSE4.1 on x86-64, and this processor lacks it")
+    return Machine(_TRIPLES[name], "", features)
 
 
 def assemble(text: str, target: Target) -> bytes:
