@@ -8,25 +8,44 @@ from typing import Annotated
 
 import typer
 
-from gyral.cli.bench.command import bench
-from gyral.cli.build import build
-from gyral.cli.check import check
-from gyral.cli.demo.command import demo
-from gyral.cli.devices import devices
 from gyral.cli.exits import Exit, exit_for
+from gyral.cli.lazy import Command, lazy
 from gyral.cli.output import people
-from gyral.cli.show import show
 from gyral.core.errors import GyralError, InternalError
+
+COMMANDS = {
+    "demo": Command(
+        "gyral.cli.demo.command:demo",
+        "Run kernels on a photograph and a table of flights, check them against NumPy, write pictures.",
+    ),
+    "devices": Command(
+        "gyral.cli.devices:devices", "List the devices that can run kernels here, with what they can do."
+    ),
+    "show": Command(
+        "gyral.cli.show:show",
+        "Print a kernel as it stands after a stage of the compiler. No device is needed.",
+    ),
+    "bench": Command(
+        "gyral.cli.bench.command:bench", "Time the benchmark kernels on this machine and check their results."
+    ),
+    "check": Command(
+        "gyral.cli.check:check",
+        "Compare a device with the interpreter, the specification: row by row, or on a kernel of yours.",
+    ),
+    "build": Command(
+        "gyral.cli.build:build",
+        "Compile kernels into a folder, so that programs which use it compile nothing.",
+    ),
+}
 
 app = typer.Typer(
     name="gyral",
+    cls=lazy(COMMANDS),
     help="Kernels in Python, as SIMD machine code.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, devices, show, bench, check, build):
-    app.command()(command)
 
 
 def tell_version(wanted: bool) -> None:

@@ -119,7 +119,7 @@ def chosen(names: list[str] | None) -> list[str]:
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[CASE]...", help="Cases to run; all by default.")
+        list[str] | None, typer.Argument(metavar="CASE", help="Cases to run; all by default.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time for each case.")] = 1.0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
