@@ -2,8 +2,6 @@
 
 import sys
 import traceback
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
@@ -11,6 +9,7 @@ import typer
 from gyral.cli.exits import Exit, exit_for
 from gyral.cli.lazy import Command, lazy
 from gyral.cli.output import people
+from gyral.core.entry import load
 from gyral.core.errors import GyralError, InternalError
 
 COMMANDS = {
@@ -52,8 +51,8 @@ def tell_version(wanted: bool) -> None:
     """Print the version and leave, when it was asked for."""
     if wanted:
         try:
-            version = installed_version("gyral")
-        except PackageNotFoundError:
+            version = load("importlib.metadata:version")("gyral")
+        except ImportError:  # the package's metadata
             version = "of a source tree that is not installed"
         sys.stdout.write(f"gyral {version}\n")
         raise typer.Exit
