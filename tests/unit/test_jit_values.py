@@ -8,6 +8,14 @@ from gyral.core.errors import UserError
 from gyral.core.events import Event, listening
 
 
+@gy.kernel
+def scaled(out: gy.Array[gy.f32], n: gy.Static[int], bias: gy.f32 = 0.5):
+    total = bias
+    for k in range(n):
+        total += k
+    out[gy.global_id()] = total
+
+
 def test_structs_and_vectors_by_value() -> None:
     """Records and vectors are passed as arguments and lie in arrays."""
 

@@ -1,6 +1,7 @@
 """Settings, scopes, devices, streams and events of the runtime."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -269,3 +270,24 @@ def test_events_of_streams() -> None:
     event.synchronize()
     stream.synchronize()
     gy.synchronize()
+
+
+def test_scopes_leave_nothing_in_the_context() -> None:
+    """A context keeps every variable set in it, so that scopes that are over must not have had their own."""
+    with gy.options(check=True):
+        pass
+    before = len(contextvars.copy_context())
+    for _ in range(10):
+        with gy.options(check=True), gy.options(fastmath=True):
+            pass
+    assert len(contextvars.copy_context()) == before
+
+
+def test_scopes_left_out_of_order_take_off_their_own() -> None:
+    """Each scope undoes its own entry, whichever is left first."""
+    outer, inner = gy.options(check=True), gy.options(fastmath=True)
+    outer.__enter__(), inner.__enter__()
+    inner.__exit__(None, None, None)
+    assert context.current().check == "on"
+    outer.__exit__(None, None, None)
+    assert context.VARIABLE.get() is None

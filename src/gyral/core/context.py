@@ -27,6 +27,8 @@ class Scope:
 
 VARIABLE: ContextVar[Scope | None] = ContextVar("gyral_scope", default=None)
 _OUTSIDE = Scope()
+# One variable for all scopes: a context keeps every variable that was ever set in it.
+_ENTERED: ContextVar[tuple[tuple[Scoped, Token[Scope | None]], ...]] = ContextVar("gyral_entered", default=())
 
 
 def current() -> Scope:
@@ -42,16 +44,16 @@ class Scoped:
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
-        self._tokens: ContextVar[tuple[Token[Scope | None], ...]] = ContextVar("gyral_tokens", default=())
 
     def __enter__(self) -> Self:
         token = VARIABLE.set(replace(current(), **self._changes))
-        self._tokens.set((*self._tokens.get(), token))
+        _ENTERED.set((*_ENTERED.get(), (self, token)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        *rest, token = self._tokens.get()
-        self._tokens.set(tuple(rest))
-        VARIABLE.reset(token)
+        entered = _ENTERED.get()
+        last = max(at for at, (owner, _) in enumerate(entered) if owner is self)
+        _ENTERED.set(entered[:last] + entered[last + 1 :])
+        VARIABLE.reset(entered[last][1])
