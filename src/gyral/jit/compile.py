@@ -1,13 +1,12 @@
 """The road from a Python function to an artifact: frontend, pipeline, emitter, code generator.
 
-The one file of `jit` that loads the compiler; `targets` reaches it by name.
+`targets` reaches it by name, so that what is cached loads no compiler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from gyral.compiler import pipeline
 from gyral.compiler.emit.llvm.program import ENTRY, Emitted, emit
@@ -17,7 +16,6 @@ from gyral.compiler.frontend.frame import Promotion
 from gyral.compiler.frontend.lower import Lowered, lower_kernel
 from gyral.compiler.ir.graph import Module
 from gyral.compiler.ir.printer import print_module
-from gyral.core import entry
 from gyral.core.artifact import Artifact
 from gyral.jit.arguments import Kind, StaticValue, Weak
 from gyral.jit.machine import assembly_of, host, image_of
@@ -86,21 +84,6 @@ def argument_of(kind: Kind) -> Argument:
     if isinstance(kind, Weak):
         return _WEAK[kind]
     return CompilerStatic(kind.value) if isinstance(kind, StaticValue) else kind
-
-
-def interpret(
-    request: Request, shape: Sequence[int], block: Sequence[int], given: Sequence[tuple[str, Any]]
-) -> None:
-    """Run a kernel on the reference interpreter; `given` as `inspection` makes it."""
-    arguments: list[Any] = []
-    for form, value in given:
-        if form == "array":
-            arguments.append(value)
-        elif form == "scalars":
-            arguments += value
-    run = entry.load("gyral.compiler.interp.launch:run")
-    check = request.options.check
-    run(lowered(request), shape, block or None, arguments, check=check != "off", races=check == "race")
 
 
 def _emitted(request: Request) -> Emitted:

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gyral.core import entry
 from gyral.core.artifact import Check
 from gyral.core.dtypes import PARAMETER_OF_BUILTIN, ArrayType, DType, StaticType, StructType, Vec
 from gyral.core.errors import UnsupportedError, UserError
+from gyral.jit import targets
 from gyral.jit.arguments import ArrayGiven, Given, Kind, ScalarGiven, StaticValue
 from gyral.jit.launch import check_shape
 from gyral.jit.parameters import REQUIRED, Parameter
@@ -34,7 +34,7 @@ def kinds_of_types(kernel: str, parameters: Sequence[Parameter], types: Sequence
 
 def show_ir(request: Request, stage: str | None) -> str:
     """The printed IR of a request."""
-    return entry.load("gyral.jit.compile:ir_text")(request, stage)
+    return targets.print_ir(request, stage)
 
 
 def promotions(kernel: Any, types: Sequence[Any]) -> list[Any]:
@@ -43,7 +43,7 @@ def promotions(kernel: Any, types: Sequence[Any]) -> list[Any]:
     Each has `kind`, `source`, `target` and `span`.
     """
     request = kernel.request(types)
-    return entry.load("gyral.jit.compile:promotions")(request)
+    return targets.promotions_of(request)
 
 
 class Interpreted(Protocol):
@@ -88,9 +88,7 @@ class Interpretation:
                 _require_host(argument)
         chosen = kernel.block_for(block, len(shape))
         spec = specialise(given, shape, chosen, "cpu", check, kernel.fastmath)
-        entry.load("gyral.jit.compile:interpret")(
-            kernel.asked(spec), shape, chosen, [_plain(g) for g in given]
-        )
+        targets.interpret(kernel.asked(spec), shape, chosen, [_plain(g) for g in given])
 
 
 def _require_host(argument: ArrayGiven) -> None:

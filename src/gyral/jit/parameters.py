@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from gyral.core import entry
 from gyral.core.dtypes import (
     PARAMETER_OF_BUILTIN,
     Array,
@@ -18,6 +17,7 @@ from gyral.core.dtypes import (
     Vec,
 )
 from gyral.core.errors import CompileError, UserError
+from gyral.jit.targets import check_signature
 
 Annotation: TypeAlias = ArrayType | GenericInput | DType | Vec | StructType | StaticType | type[Array] | None
 """What a parameter accepts; None for a parameter without an annotation."""
@@ -108,7 +108,7 @@ def _read(function: Callable[..., Any], name: str, annotations: Mapping[str, Any
 def _refusal(function: Callable[..., Any], name: str, found: object) -> UserError:
     """The compiler's own complaint, which shows the line; ours where it has none."""
     try:
-        entry.load("gyral.compiler.frontend.annotations:signature_of")(function)
+        check_signature(function)
     except CompileError as error:
         return error
     return UserError(f"parameter {name!r} of {function.__name__} is annotated {found!r}, which is no type")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from gyral.core import entry, settings
+from gyral.core import settings
 from gyral.core.artifact import ArrayParameter, Artifact, CompileOptions
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import CompileError, Diagnostic, GyralError, InternalError, UnsupportedError, UserError
@@ -150,7 +150,7 @@ class Programs:
             raise self._changed(name.rpartition(".")[2], old.partition(" ")[2], new.partition(" ")[2])
 
     def _changed(self, name: str, old: str, new: str) -> CompileError:
-        code = entry.load("gyral.compiler.frontend.codes:CAPTURE_CHANGED")
+        code = targets.capture_changed()
         span, line = use_of(self._function, name)
         message = code.message.format(name=name, old=_Plain(old), new=_Plain(new))
         return CompileError(Diagnostic(code.code, message, code.advice, span, line))

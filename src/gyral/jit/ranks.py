@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from gyral.core import entry
 from gyral.core.artifact import CompileOptions
 from gyral.jit.arguments import Given, Kind
 from gyral.jit.key import fingerprint, key_of
@@ -13,6 +12,7 @@ from gyral.jit.launch import check_shape
 from gyral.jit.programs import disk
 from gyral.jit.request import Request
 from gyral.jit.specialise import spell
+from gyral.jit.targets import implied_rank
 
 
 class Ranked(Protocol):
@@ -64,6 +64,6 @@ def rank_of(function: Callable[..., Any], kinds: tuple[Kind, ...]) -> int:
     if known in (b"1", b"2", b"3"):
         return int(known)
     request = Request(function, kinds, CompileOptions())
-    found: int = entry.load("gyral.jit.compile:rank_of")(request)
+    found = implied_rank(request)
     disk().write(key, str(found).encode())
     return found

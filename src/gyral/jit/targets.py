@@ -1,6 +1,7 @@
 """Which compiler goes with which driver: one row per kind of device, joined by import string.
 
 Nothing named here is loaded before it is needed: a launch from the cache loads a driver and no compiler.
+Whoever else in `jit` wants something of the compiler asks for it here.
 """
 
 from __future__ import annotations
@@ -78,6 +79,36 @@ def print_source(language: str, request: Any) -> str:
     if language not in _PRINTERS:
         raise UnsupportedError(f"there is no source in {language!r}; there is {', '.join(sorted(_PRINTERS))}")
     return entry.load(_PRINTERS[language])(request)
+
+
+def print_ir(request: Any, stage: str | None) -> str:
+    """The printed IR, as the frontend gives it or after a stage of the pipeline."""
+    return entry.load("gyral.jit.compile:ir_text")(request, stage)
+
+
+def promotions_of(request: Any) -> list[Any]:
+    """The conversions of a kernel that its user did not write."""
+    return entry.load("gyral.jit.compile:promotions")(request)
+
+
+def implied_rank(request: Any) -> int:
+    """The launch rank that a kernel's words imply."""
+    return entry.load("gyral.jit.compile:rank_of")(request)
+
+
+def interpret(request: Any, *launch: Any) -> None:
+    """Run a kernel on the reference interpreter; `launch` as `jit.interpret.interpret` takes it."""
+    entry.load("gyral.jit.interpret:interpret")(request, *launch)
+
+
+def check_signature(function: Any) -> None:
+    """Read a kernel's annotations as the compiler does, which shows the line of what it refuses."""
+    entry.load("gyral.compiler.frontend.annotations:signature_of")(function)
+
+
+def capture_changed() -> Any:
+    """The diagnostic code of a captured value that is not what it was."""
+    return entry.load("gyral.compiler.frontend.codes:CAPTURE_CHANGED")
 
 
 def _open(place: str, index: int) -> Any:
