@@ -55,13 +55,13 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     """Times and checks for people."""
     grid = Table(
         title="Kernels beside NumPy",
-        caption="first: with compiling, or with loading code that an earlier run compiled",
+        caption="first: the first launches, with compiling or with loading code that an earlier run compiled",
         box=None,
         padding=(0, 2, 0, 0),
     )
     for heading in ("job", "on"):
         grid.add_column(heading, no_wrap=True)
-    for heading in ("first", "kernels", "NumPy", "ratio", "off by"):
+    for heading in ("first", "kernels", "NumPy", "faster", "off by"):
         grid.add_column(heading, justify="right", no_wrap=True)
     grid.add_column("check", no_wrap=True)
     for outcome in outcomes:
