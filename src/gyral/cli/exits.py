@@ -1,4 +1,4 @@
-"""What the exit status of `gyral` says. docs/cli.md lists the same."""
+"""What the exit status of `gyral` says. docs/pages/cli.md lists the same."""
 
 from enum import IntEnum
 
