@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.command_line import gyral
 
 from gyral.cli import check
 from gyral.cli import main as command_line
@@ -51,14 +52,6 @@ def kernels(tmp_path: Path) -> Path:
     file = tmp_path / "kernels.py"
     file.write_text(KERNELS)
     return file
-
-
-def gyral(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    """Run `gyral` in this process; its exit status."""
-    monkeypatch.setattr(sys, "argv", ["gyral", *map(str, arguments)])
-    with pytest.raises(SystemExit) as left:
-        command_line.main()
-    return int(left.value.code or 0)
 
 
 def test_devices_are_listed_for_programs(

@@ -1,12 +1,11 @@
 """What the command line prints for people about their own kernels."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.command_line import gyral
 
-from gyral.cli import main as command_line
 from gyral.cli import trial
 from gyral.cli.exits import Exit
 
@@ -52,14 +51,6 @@ def two(tmp_path: Path) -> Path:
     file = tmp_path / "several_kernels.py"
     file.write_text(TWO)
     return file
-
-
-def gyral(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    """Run `gyral` in this process; its exit status."""
-    monkeypatch.setattr(sys, "argv", ["gyral", *map(str, arguments)])
-    with pytest.raises(SystemExit) as left:
-        command_line.main()
-    return int(left.value.code or 0)
 
 
 def test_the_only_kernel_of_a_file_needs_no_name(
