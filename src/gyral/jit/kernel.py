@@ -27,9 +27,6 @@ from gyral.jit.variants import MISSED, Variant, run_recorded
 from gyral.runtime.device import Device, check_level, device
 from gyral.runtime.stream import Stream
 
-if TYPE_CHECKING:
-    pass
-
 Block = int | tuple[int, ...] | None
 
 
@@ -47,7 +44,8 @@ class Kernel(Dispatcher):
         fastmath: bool = False,
         check: bool | str | None = None,
     ) -> None:
-        functools.update_wrapper(self, function)
+        wrapper: Any = self  # which is called by way of a shape
+        functools.update_wrapper(wrapper, function)
         self.__gyral_kernel__ = function
         self.name = function.__name__
         if rank is not None and rank not in (1, 2, 3):
@@ -66,9 +64,11 @@ class Kernel(Dispatcher):
         """The parameters as annotated."""
         return parameters_of(self.__gyral_kernel__)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
-        """A kernel needs a launch shape: UserError says how to give it."""
-        raise UserError(f"{self.name} is a kernel: launch it with a shape, {self.name}[shape](...)")
+    if not TYPE_CHECKING:  # to a type checker, calling a kernel is the error that it is
+
+        def __call__(self, *args: Any, **kwargs: Any) -> None:
+            """A kernel needs a launch shape: UserError says how to give it."""
+            raise UserError(f"{self.name} is a kernel: launch it with a shape, {self.name}[shape](...)")
 
     def launch(
         self,
