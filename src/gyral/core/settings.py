@@ -1,7 +1,7 @@
 """The process's settings, read once: the only place that reads the environment.
 
 GYRAL_DEVICE        where launches go that have only NumPy arrays ("cpu")
-GYRAL_CHECK         1, or "race": compile bounds checks, division checks and asserts in
+GYRAL_CHECK         1: compile bounds checks, division checks and asserts in; "race": look for races too
 GYRAL_THREADS       most threads of one CPU launch; as many as the process may use otherwise
 GYRAL_CACHE_DIR     where compiled kernels are kept; "" for nowhere
 GYRAL_CACHE_LIMIT   most bytes they may take there, such as 256M (1G)
