@@ -55,7 +55,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     """Times and checks for people."""
     grid = Table(
         title="Kernels beside NumPy",
-        caption="first: the first launches, with compiling or with loading code that an earlier run compiled",
+        caption="first: with compiling, or with loading what an earlier run compiled",
         box=None,
         padding=(0, 2, 0, 0),
     )
