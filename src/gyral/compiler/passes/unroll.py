@@ -94,8 +94,9 @@ def _settles(index: Value) -> bool:
     owner = index.owner
     if isinstance(owner, Block):
         loop = owner.parent
-        counted = loop is not None and loop.name == "control.for" and index.index == 0
-        return counted and all(constant_of(bound) is not None for bound in loop.operands[:3])
+        if loop is None or loop.name != "control.for" or index.index != 0:
+            return False
+        return all(constant_of(bound) is not None for bound in loop.operands[:3])
     return isinstance(owner, ConstOp) or (
         owner.has(PURE) and bool(owner.operands) and all(_settles(operand) for operand in owner.operands)
     )
