@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gyral.core.artifact import Check, CompileOptions
 from gyral.core.dtypes import ArrayType, DType, StructType, Vec
+from gyral.core.errors import UserError
 from gyral.jit.arguments import ArrayGiven, Given, Kind, Weak
 
 _NARROW = 1 << 31
@@ -75,6 +76,20 @@ def declared(
     unit = tuple(True for k in kinds if isinstance(k, ArrayType))
     options = CompileOptions(32, check, True, unit, block, fastmath)
     return Spec(tuple(kinds), options, rank, device)
+
+
+def check_tile(name: str, tile: object) -> tuple[int, ...]:
+    """The rows and vectors that a kernel asks for, () for none; UserError for anything else."""
+    if tile is None:
+        return ()
+    if isinstance(tile, tuple) and len(tile) == 2 and all(n in range(1, 17) for n in tile):
+        return tile
+    raise UserError(f"{name}: tile is (rows, vectors), each from 1 to 16, not {tile!r}")
+
+
+def tiled(spec: Spec, tile: tuple[int, ...]) -> Spec:
+    """A specialisation with the kernel's own tile, if it has one."""
+    return replace(spec, options=replace(spec.options, tile=tile)) if tile else spec
 
 
 def _narrow(arrays: Sequence[ArrayGiven], shape: tuple[int, ...]) -> bool:
