@@ -1,7 +1,7 @@
 """What a block decides together: one scalar from what each gang found for itself.
 
 Most decisions are common values, computed once. A load is taken by each gang where threads may die or arrays
-may overlap, and what follows from it stands per gang; the gangs then agree, and one of those that live speaks.
+may overlap, and what follows from it stands per gang; the gangs then agree: one that lives speaks.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def _halving(ctx: Context, kind: str, form: Form, value: str) -> str:
 def _lane_by_lane(
     ctx: Context, op: Operation, result: Value | None, place: Address, chain: Chain, one: LaneAtomic
 ) -> None:
-    """Run `one(pointer, chain, lane)` for every active lane, and gather what it gives where that is wanted."""
+    """Run `one(pointer, chain, lane)` for every active lane, and gather its results where they are wanted."""
     text, dtype = ctx.text, op.value.type if op.name != "atomic.load" else op.out.type
     pointers = pointers_of(ctx, place, dtype.itemsize)
     form = ctx.form(dtype, True)
@@ -141,9 +141,8 @@ def _lane_by_lane(
         pointer = text.let(f"extractelement <{ctx.width} x ptr> {pointers}, i32 {lane}")
         old = one(pointer, chain, lane)
         if wanted:
-            text.do(
-                f"store {form.element} {old}, ptr {text.let(f'getelementptr {form.element}, ptr {slot}, i32 {lane}')}"
-            )
+            own = text.let(f"getelementptr {form.element}, ptr {slot}, i32 {lane}")
+            text.do(f"store {form.element} {old}, ptr {own}")
 
     for_each_lane(ctx, ctx.active(chain), turn)
     if wanted:
@@ -225,7 +224,8 @@ def emit_cas(ctx: Context, op: Operation) -> None:
             return raw if form.element == bits else text.let(f"bitcast {bits} {raw} to {form.element}")
         order = ORDERS[op.order]
         failure = "monotonic" if order in ("monotonic", "release") else "acquire"
-        swap = f"cmpxchg ptr {pointer}, {bits} {pair[0]}, {bits} {pair[1]} {order} {failure}, align {dtype.itemsize}"
+        exchanged = f"{bits} {pair[0]}, {bits} {pair[1]}"
+        swap = f"cmpxchg ptr {pointer}, {exchanged} {order} {failure}, align {dtype.itemsize}"
         old = text.let(f"extractvalue {{ {bits}, i1 }} {text.let(swap)}, 0")
         return old if form.element == bits else text.let(f"bitcast {bits} {old} to {form.element}")
 

@@ -70,11 +70,12 @@ def _from_half(ctx: Context, source: Form, value: str) -> str:
     if not ctx.plan.host.halves:
         return soft.half_to_single(ctx, source, value)
     half = source.vector_of("half")
-    return ctx.text.let(f"fpext {half} {ctx.text.let(f'bitcast {source.llvm} {value} to {half}')} to {single}")
+    short = ctx.text.let(f"bitcast {source.llvm} {value} to {half}")
+    return ctx.text.let(f"fpext {half} {short} to {single}")
 
 
 def _to_half(ctx: Context, source: Form, target: Form, value: str) -> str:
-    """Any number to f16 or bf16 bits with one rounding: through f32, rounded to odd where f32 is not exact."""
+    """Any number to f16 or bf16 bits with one rounding: through f32, to odd where f32 is not exact."""
     a = source.dtype
     if a.is_float and a.bits == 16:
         value, a, source = _from_half(ctx, source, value), f32, source.of(f32)

@@ -1,8 +1,8 @@
 """Grid-stride loops, turned inside out.
 
 In `for k in range(gy.global_id(), n, gy.global_size())` each thread strides through memory. Gang after gang
-that would touch a few cache lines in every page, again and again; with the loop outside and a long run of gangs
-inside, memory is read in order. What the loop carries is kept per gang in scratch between turns.
+that would touch a few cache lines in every page, again and again. With the loop outside and a long run of
+gangs inside, memory is read in order. What the loop carries is kept per gang in scratch between turns.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ Address: TypeAlias = Single | Row | Scattered
 def address(
     ctx: Context, memory: Value, indices: list[Value], leaf_number: int, chain: Chain, near: bool = False
 ) -> Address:
-    """Where a chain's lanes find a leaf of the element at `indices`; `near` takes guarded ones at their word."""
+    """Where a chain's lanes find a leaf of the element at `indices`; `near` trusts the guarded ones."""
     held = ctx.memories[memory]
     leaf = leaves(memory.type.elem)[leaf_number]
     parts = [_settled(ctx.part(i, chain), near) for i in indices]

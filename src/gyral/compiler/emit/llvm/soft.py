@@ -9,8 +9,8 @@ from gyral.compiler.emit.llvm.context import Context
 from gyral.compiler.emit.llvm.form import Form
 from gyral.core.dtypes import f64
 
-# x * y + z with one rounding, by integers: the product and z are aligned in 128 bits, with what falls off kept
-# as a sticky bit, added, and rounded to even. Zero factors and what is not finite need no care.
+# x * y + z with one rounding, by integers: the product and z are aligned in 128 bits, with what falls off
+# kept as a sticky bit, added, and rounded to even. Zero factors and what is not finite need no care.
 _FMA = """
 define internal double @gyral.fma(double %x, double %y, double %z) noinline nounwind {
 entry:
