@@ -150,10 +150,12 @@ class DeviceArray:
         return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if copy is False and not self.device.capabilities.unified:
+            raise ValueError("the host cannot reach this memory, so it is copied, and copy=False forbids it")
         found = self.numpy()
         if copy is False and (dtype is not None and np.dtype(dtype) != found.dtype):
             raise ValueError("the elements must be converted, and copy=False forbids it")
-        return np.array(found, dtype=dtype, copy=bool(copy)) if copy or dtype is not None else found
+        return np.array(found, dtype=dtype) if copy else np.asarray(found, dtype=dtype)
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
