@@ -78,7 +78,7 @@ def _read_sections(data: bytes) -> tuple[str, list[_Section]]:
     try:
         rows = [struct.unpack_from("<IIQQQQIIQQ", data, table + size * k) for k in range(count)]
         names = rows[names_at][4]
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:  # an offset beyond memory overflows
         raise InternalError("the object's section table is cut short") from error
     return _MACHINES[machine], [
         _Section(_text(data, names + r[0]), r[1], r[2], r[4], r[5], r[6], r[7], r[8]) for r in rows
