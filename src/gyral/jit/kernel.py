@@ -83,7 +83,9 @@ class Kernel(Dispatcher):
     ) -> None:
         """The long form of `kernel[shape, block](*args)`, with a place to run."""
         extents = check_shape(self.name, shape, self.rank)
-        if device is None and stream is None:
+        if device is None and stream is None and self.rank:
+            self[extents if block is None else (extents, block)](*args, **kwargs)
+        elif device is None and stream is None:
             self._miss(extents, block, args, kwargs)
         else:
             values = bind(self.name, self.parameters, args, kwargs)
