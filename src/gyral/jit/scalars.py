@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gyral.core.dtypes import DType, ElementType, Vec, leaves
+from gyral.core.dtypes import DType, ElementType, Vec
 from gyral.core.errors import UserError
 
 
@@ -31,11 +31,6 @@ def leaves_of(name: str, kind: ElementType, value: Any) -> tuple[tuple[Any, ...]
         raise UserError(f"argument {name!r} is a {kind}; give {kind}(...) or an element of an array of it")
     rows = [leaves_of(f"{name}.{n}", t, part) for (n, t), part in zip(kind.fields, parts, strict=True)]
     return tuple(number for row, _ in rows for number in row), isinstance(value, np.void)
-
-
-def paths_of(name: str, kind: ElementType) -> list[str]:
-    """The leaves' names, as messages and signatures spell them."""
-    return [".".join((name, *leaf.path)) for leaf in leaves(kind)]
 
 
 def _number(name: str, value: Any) -> Any:

@@ -13,6 +13,7 @@ from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.powers import power
 from gyral.compiler.frontend.promote import is_wide
 from gyral.compiler.frontend.values import (
+    LITERAL_BITS,
     Const,
     Datum,
     Number,
@@ -21,6 +22,7 @@ from gyral.compiler.frontend.values import (
     Vector,
     describe,
     is_weak,
+    too_large,
     weak_dtype,
 )
 from gyral.compiler.ir.define import Operation
@@ -40,8 +42,6 @@ from gyral.compiler.ir.ops.arith import (
     XorOp,
 )
 from gyral.core.dtypes import DType, Vec, bool_, f32, f64, i32, index, u8
-
-MAX_LITERAL_BITS = 4096
 
 ARITHMETIC: dict[type[ast.operator], type[Operation]] = {
     ast.Add: AddOp,
@@ -117,13 +117,11 @@ def fold(f: Frame, op: ast.operator, a: Any, b: Any, node: ast.AST) -> Const:
         f.refuse(
             codes.OPERAND, node, op=SPELLED[kind], what="numbers", advice="write the loop, or use gy.dot"
         )
-    large = kind is ast.LShift and b > MAX_LITERAL_BITS
+    large = kind is ast.LShift and b > LITERAL_BITS  # not worth computing
     if kind is ast.Pow and isinstance(a, int) and isinstance(b, int):
-        large = a.bit_length() * abs(b) > MAX_LITERAL_BITS
-    if large:
-        f.refuse(codes.LITERAL_RANGE, node, value=f"{a} {SPELLED[kind]} {b}", dtype="any type")
+        large = a.bit_length() * abs(b) > 4 * LITERAL_BITS
     try:
-        found = FOLDS[kind](a, b)
+        found = a if large else FOLDS[kind](a, b)
     except ZeroDivisionError:
         f.refuse(codes.DIVISION, node)
     except (TypeError, ValueError) as error:
@@ -138,6 +136,8 @@ def fold(f: Frame, op: ast.operator, a: Any, b: Any, node: ast.AST) -> Const:
         found = float("inf")
     if isinstance(found, complex):
         found = float("nan")
+    if large or too_large(found):
+        f.refuse(codes.LITERAL_RANGE, node, value=f"{a} {SPELLED[kind]} {b}", dtype="any type")
     return Const(found)
 
 

@@ -20,6 +20,7 @@ from gyral.compiler.frontend.values import (
     is_float,
     is_weak,
     short,
+    too_large,
     weak_dtype,
 )
 from gyral.compiler.ir.graph import Value
@@ -41,7 +42,10 @@ from gyral.core.dtypes import (
 
 
 def number(f: Frame, datum: Datum, node: ast.AST) -> Number:
-    """The datum as a number; refused when it is none."""
+    """The datum as a number; refused when it is none, or an integer beyond every type."""
+    if isinstance(datum, Const) and too_large(datum.value):
+        what = f"an integer of {int(datum.value).bit_length()} bits"
+        f.refuse(codes.LITERAL_RANGE, node, value=what, dtype="any type")
     if isinstance(datum, (Scalar, Const)):
         return datum
     if isinstance(datum, Memory):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gyral.core.dtypes import DType, bool_, f32, f64, i8, i16, i32, i64, index, u8, u16, u32, u64
+from gyral.core.dtypes import DType, bool_, f32, i8, i16, i32, i64, index, u8, u16, u32, u64
 
 SIGNED = {8: i8, 16: i16, 32: i32, 64: i64}
 UNSIGNED = {8: u8, 16: u16, 32: u32, 64: u64}
@@ -44,23 +44,9 @@ def _integers(a: DType, b: DType) -> DType | None:
     return SIGNED.get(unsigned.bits * 2)
 
 
-def quotient(a: DType, b: DType) -> DType | None:
-    """The type of `a / b`: floats promote; integers give f32, or f64 when either is 64 bits wide."""
-    if a.is_float or b.is_float:
-        return promote(a, b)
-    return f64 if is_wide(a) or is_wide(b) else f32
-
-
 def is_wide(t: DType) -> bool:
     """Whether an integer is 64 bits wide for the rules of floats; `index` is not."""
     return t is i64 or t is u64
-
-
-def float_for(t: DType) -> DType:
-    """The float type a number takes in a float function."""
-    if t.is_float:
-        return t
-    return f64 if is_wide(t) else f32
 
 
 def stores_into(source: DType, target: DType) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gyral.compiler.frontend import codes
 from gyral.compiler.frontend.frame import Frame
-from gyral.compiler.frontend.values import Const, Datum, Host, Scalar, Text, Tuple
+from gyral.compiler.frontend.values import Const, Datum, Host, Scalar, Text, Tuple, too_large
 from gyral.compiler.words import Word
 from gyral.core.dtypes import SCALARS, Array, DType, StructType, Vec, bf16
 
@@ -47,6 +47,9 @@ def outside(fn: Any, name: str) -> Any:
 def lift(f: Frame, obj: Any, name: str, node: ast.AST) -> Datum:
     """A Python object as the kernel sees it; refused when it could change under the kernel."""
     if isinstance(obj, (bool, int, float)):
+        if too_large(obj):
+            what = f"{name!r}, an integer of {int(obj).bit_length()} bits,"
+            f.refuse(codes.LITERAL_RANGE, node, value=what, dtype="any type")
         _freeze(f, obj, name, node)
         if type(obj).__module__ == "numpy":
             return _numpy_scalar(f, obj)

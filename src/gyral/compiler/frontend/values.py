@@ -94,6 +94,9 @@ class Nothing:
     what: str
 
 
+# Floats reach 2**1024: every shorter integer converts, and is written in few enough digits to be shown.
+LITERAL_BITS = 1023
+
 Number: TypeAlias = Scalar | Const
 Datum: TypeAlias = Scalar | Const | Tuple | Vector | Record | Memory | Host | Text | Nothing
 
@@ -119,13 +122,9 @@ def is_float(number: Number) -> bool:
     return isinstance(number.value, float) if isinstance(number, Const) else number.dtype.is_float
 
 
-def type_of(datum: Datum) -> ElementType | None:
-    """The element type of a typed scalar, vector or struct, else None."""
-    if isinstance(datum, Scalar) and not datum.weak:
-        return datum.dtype
-    if isinstance(datum, (Vector, Record)):
-        return datum.type
-    return None
+def too_large(value: object) -> bool:
+    """Whether an integer known to the compiler is beyond every type, the floats among them."""
+    return isinstance(value, int) and value.bit_length() > LITERAL_BITS
 
 
 def scalars(datum: Datum) -> Iterator[Scalar]:
