@@ -86,3 +86,20 @@ def test_integers_do_not_take_floats() -> None:
         put[1](300, out)
     put[1](np.int64(300), out)
     assert out.tolist() == [44]
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_integers_of_any_length_are_refused_in_few_words(digits: int) -> None:
+    """An integer beyond every type, wherever it is given, is a UserError that does not write it out."""
+    large = 10**digits
+    launches = [
+        lambda: scaled[2](Y, large),
+        lambda: scaled[2](Y, 2, large),
+        lambda: add[2](X, large, Y),
+        lambda: saxpy[large](2.0, X, Y),
+        lambda: gy.zeros(large, gy.f32),
+    ]
+    for launch in launches:
+        with pytest.raises(UserError) as caught:
+            launch()
+        assert len(str(caught.value)) < 300

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gyral as gy
-from gyral.core.errors import UnsupportedError, UserError
+from gyral.core.errors import DeviceError, UnsupportedError, UserError
 from gyral.runtime.elements import same_layout
 
 
@@ -128,3 +128,9 @@ def test_unknown_options_are_named() -> None:
     """gy.options refuses a word it does not know and lists those it does."""
     with pytest.raises(UserError, match=r"no option 'speed'; known: .*fastmath"):
         gy.options(speed=1)
+
+
+def test_more_bytes_than_addresses_are_no_memory() -> None:
+    """An array that no address space holds is the device's lack of memory."""
+    with pytest.raises(DeviceError, match="bytes of memory left"):
+        gy.zeros((2**40, 2**40), gy.f32)

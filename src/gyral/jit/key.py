@@ -165,6 +165,8 @@ class _Walk:
         if isinstance(inner, FunctionType):
             self.function(inner)
             return f"function {inner.__module__}.{inner.__qualname__}"
+        if type(value) is int:
+            return f"int {value:x}"  # Python refuses to write out long integers in decimal
         if isinstance(value, _PLAIN):
             return f"{type(value).__name__} {value!r}"
         if isinstance(value, StructType):

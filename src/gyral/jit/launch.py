@@ -149,7 +149,7 @@ def check_shape(kernel: str, shape: Any, rank: int | None = None) -> tuple[int, 
             f"{kernel} has a launch rank of {rank}, and the shape {shape!r} has {len(found)} axes"
         )
     if math.prod(found) >= 1 << 63:
-        raise UserError(f"{kernel} was launched over {math.prod(found)} threads, more than 64 bits count")
+        raise UserError(f"{kernel} was launched over more threads than 64 bits count")
     return found
 
 

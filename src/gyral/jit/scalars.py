@@ -61,15 +61,21 @@ def bits_of(name: str, dtype: DType, value: Any, *, typed: bool) -> int:
         )
     if dtype.kind == "bool":
         if not isinstance(value, bool) and value not in (0, 1):
-            raise UserError(f"argument {name!r} is bool_, and {value!r} was given; write bool(...)")
+            raise UserError(f"argument {name!r} is bool_, and {_shown(value)} was given; write bool(...)")
         return int(value)
     low, high = dtype.bounds()
     if not low <= value <= high and not typed:
         raise UserError(
-            f"argument {name!r} is {dtype}, which holds {low} to {high}, and {value} was given; "
+            f"argument {name!r} is {dtype}, which holds {low} to {high}, and {_shown(value)} was given; "
             f"annotate the parameter with a wider type"
         )
     return int(value) & ((1 << (8 * dtype.itemsize)) - 1)
+
+
+def _shown(value: Any) -> str:
+    """A number as messages show it; Python refuses to write out integers of thousands of digits."""
+    long = isinstance(value, int) and value.bit_length() > 128
+    return f"an integer of {value.bit_length()} bits" if long else repr(value)
 
 
 def _float_bits(name: str, dtype: DType, value: Any, typed: bool) -> int:
@@ -80,7 +86,7 @@ def _float_bits(name: str, dtype: DType, value: Any, typed: bool) -> int:
     rounded = dtype(wide)
     if rounded in (float("inf"), float("-inf")) and value != rounded and not typed:
         raise UserError(
-            f"argument {name!r} is {dtype}, which cannot hold {value!r}; annotate it with a wider type"
+            f"argument {name!r} is {dtype}, which cannot hold {_shown(value)}; annotate it with a wider type"
         )
     if dtype.name == "bf16":
         return struct.unpack("<I", struct.pack("<f", rounded))[0] >> 16

@@ -39,6 +39,8 @@ def spell(kind: Kind) -> str:
     if isinstance(kind, Weak):
         return f"weak {kind.value}"
     value = kind.value
+    if type(value) is int:
+        return f"static int {value:x}"  # Python refuses to write out long integers in decimal
     shown = spell(value) if isinstance(value, (DType, Vec, StructType, ArrayType)) else repr(value)
     return f"static {type(value).__name__} {shown}"
 

@@ -298,6 +298,8 @@ def _extents(shape: int | Sequence[int]) -> tuple[int, ...]:
     extents = tuple(operator.index(e) for e in (shape if isinstance(shape, Sequence) else (shape,)))
     if any(e < 0 for e in extents):
         raise UserError(f"the shape {extents} has a negative extent")
+    if any(e >> 63 for e in extents):
+        raise UserError("the shape has an extent that 64 bits do not hold")
     return extents
 
 

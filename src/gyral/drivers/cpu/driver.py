@@ -65,7 +65,7 @@ class CpuDriver:
         """Host memory, 64-byte aligned, not touched yet: pages go to the node that writes them first."""
         try:
             block = np.empty(nbytes + _ALIGNMENT, np.uint8)
-        except MemoryError as error:
+        except (MemoryError, ValueError) as error:  # NumPy's word for more than an address can say
             raise DeviceError(f"no {nbytes} bytes of memory left", DeviceErrorKind.RESOURCE) from error
         start = -block.__array_interface__["data"][0] % _ALIGNMENT
         return block[start : start + nbytes]
