@@ -34,3 +34,18 @@ def test_a_row_is_loaded_for_gangs_below_an_inactive_first_one() -> None:
     out = np.zeros((24, 70), np.int32)
     chosen_rows[out.shape](chosen, left, right, row, out)
     assert np.array_equal(out, left @ right + chosen[:, None] * (row + 2))
+
+
+@gy.kernel
+def from_the_end(marks: gy.Array[gy.i32], first: gy.i64, last: gy.i64):
+    count = 0
+    for k in range(gy.global_id() + first, last, gy.global_size()):
+        count += 1
+    marks[gy.global_id()] = count
+
+
+def test_a_counter_near_the_end_of_its_range_stops() -> None:
+    """Lanes that would count past 2**31 - 1 take no turn."""
+    marks = np.zeros(16, np.int32)
+    from_the_end[16](marks, 2**31 - 9, 2**31 - 1)
+    assert marks.tolist() == [1] * 8 + [0] * 8

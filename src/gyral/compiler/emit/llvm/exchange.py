@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from gyral.compiler.emit.llvm.arith import compare
-from gyral.compiler.emit.llvm.context import Chain, Context
+from gyral.compiler.emit.llvm.context import Context
 from gyral.compiler.emit.llvm.form import LANE, Affine
+from gyral.compiler.emit.llvm.grid import lanes_before
 from gyral.compiler.emit.llvm.merge import blended
 from gyral.compiler.emit.llvm.scalars import counted, over
 from gyral.compiler.emit.llvm.slots import Slots
@@ -22,7 +22,6 @@ from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops.control import ForOp
 from gyral.compiler.ir.ops.grid import GlobalIdOp, GlobalSizeOp
 from gyral.compiler.ir.traits import EFFECT, GANG, SYNC, WRITES
-from gyral.core.dtypes import index
 
 THREADS = 2048
 """Threads that take a turn before the next one, where the compiler chooses the block."""
@@ -100,7 +99,7 @@ def _group(walk: BlockWalk, ctx: Context, op: ForOp, shift: str, masked: bool) -
         walk.slots.fetch(ctx, value)
     before = {value: walk.slots.lanes_of(ctx, value, value) for value in carried}
     walk.slots.bring(ctx, op.body.ops)
-    mask = _counting(ctx, counter, op.upper) if masked else ctx.mask
+    mask = lanes_before(ctx, counter, op.upper) if masked else ctx.mask
     with ctx.under(mask):
         emit_block(ctx, op.body)
         after = [
@@ -109,12 +108,3 @@ def _group(walk: BlockWalk, ctx: Context, op: ForOp, shift: str, masked: bool) -
         ]
         for value, names in zip(carried, after, strict=True):
             walk.slots.put(ctx, value, blended(ctx, value, names, before[value]) if masked else names)
-
-
-def _counting(ctx: Context, counter: Value, upper: Value) -> dict[Chain, str]:
-    """The lanes whose counter has not reached the end."""
-    form = ctx.form(index, True)
-    return {
-        chain: ctx.both(chain, compare(ctx, "lt", form, ctx.vector(counter, chain), ctx.vector(upper, chain)))
-        for chain in ctx.chains
-    }

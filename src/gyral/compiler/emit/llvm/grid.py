@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from gyral.compiler.emit.llvm.context import Chain, Context
-from gyral.compiler.emit.llvm.form import Part, Scalar
+from gyral.compiler.emit.llvm.form import Affine, Part, Scalar
 from gyral.compiler.ir.define import Operation
+from gyral.compiler.ir.graph import Value
 from gyral.compiler.ir.ops.grid import SpanOp
 from gyral.core.dtypes import index
+from gyral.core.errors import InternalError
 
 
 class Position(Protocol):
@@ -76,6 +78,22 @@ def lanes_below(ctx: Context, limit: str) -> str:
     """The mask of lanes numbered below an i64 scalar."""
     text = ctx.text
     most = text.call("i64", "llvm.smin.i64", f"i64 {limit}", f"i64 {ctx.width}")
+    most = text.call("i64", "llvm.smax.i64", f"i64 {most}", "i64 0")
     form = ctx.form(index, True)
     spread = ctx.spread(most, form, index)
     return text.let(f"icmp slt {form.llvm} {ctx.lane_numbers(form.element)}, {spread}")
+
+
+def lanes_before(ctx: Context, counter: Value, end: Value) -> dict[Chain, str]:
+    """The active lanes whose counter, base plus lane, has not reached the end.
+
+    Told by what is left, a scalar: near 2**31 a counter in lanes could overflow.
+    """
+    masks = {}
+    for chain in ctx.chains:
+        start = ctx.part(counter, chain)
+        if not isinstance(start, Affine):
+            raise InternalError("a counter that steps in lanes is not base plus lane")
+        left = ctx.text.let(f"sub nsw i64 {ctx.scalar(end, chain)}, {start.base}")
+        masks[chain] = ctx.both(chain, lanes_below(ctx, left))
+    return masks

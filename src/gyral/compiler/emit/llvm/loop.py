@@ -9,6 +9,7 @@ from gyral.compiler.emit.llvm.branch import Write
 from gyral.compiler.emit.llvm.carried import Carried, Ends
 from gyral.compiler.emit.llvm.context import Chain, Context
 from gyral.compiler.emit.llvm.form import ALL, LANE, ROW, Affine, Scalar
+from gyral.compiler.emit.llvm.grid import lanes_before
 from gyral.compiler.emit.llvm.merge import (
     blended,
     copy,
@@ -126,7 +127,7 @@ def _for_lanes(ctx: Context, op: Operation) -> None:
         text.begin(body)
         for key, name in at.items():
             ctx.set(op.body.args[0], key, Affine(name, 1))
-        with ctx.under(ctx.mask if whole else _below(ctx, op.body.args[0], op.upper)):
+        with ctx.under(ctx.mask if whole else lanes_before(ctx, op.body.args[0], op.upper)):
             emit_block(ctx, op.body)
             if not whole:
                 _blend(ctx, op, carried)
@@ -140,15 +141,6 @@ def _for_lanes(ctx: Context, op: Operation) -> None:
         carried_values = carried.args
     for arg, result in zip(op.body.args[1:], op.results, strict=True):
         copy(ctx, arg, result)
-
-
-def _below(ctx: Context, counter: Value, upper: Value) -> dict[Chain, str]:
-    form = ctx.form(index, True)
-    masks = {}
-    for chain in ctx.chains:
-        limit = ctx.vector(upper, chain)
-        masks[chain] = ctx.both(chain, compare(ctx, "lt", form, ctx.vector(counter, chain), limit))
-    return masks
 
 
 def _blend(ctx: Context, op: Operation, carried: Carried) -> None:
