@@ -39,7 +39,7 @@ def test_a_row_is_loaded_for_gangs_below_an_inactive_first_one() -> None:
 @gy.kernel
 def from_the_end(marks: gy.Array[gy.i32], first: gy.i64, last: gy.i64):
     count = 0
-    for k in range(gy.global_id() + first, last, gy.global_size()):
+    for _ in range(gy.global_id() + first, last, gy.global_size()):
         count += 1
     marks[gy.global_id()] = count
 
