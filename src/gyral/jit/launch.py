@@ -148,8 +148,9 @@ def check_shape(kernel: str, shape: Any, rank: int | None = None) -> tuple[int, 
         raise UserError(
             f"{kernel} has a launch rank of {rank}, and the shape {shape!r} has {len(found)} axes"
         )
-    if math.prod(found) >= 1 << 63:
-        raise UserError(f"{kernel} was launched over more threads than 64 bits count")
+    if (count := math.prod(found)) >= 1 << 63:
+        about = f"2**{count.bit_length() - 1} threads or more"
+        raise UserError(f"{kernel} was launched over {about}, more than 64 bits count")
     return found
 
 
