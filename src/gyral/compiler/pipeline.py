@@ -19,7 +19,8 @@ from gyral.compiler.passes.cse import ShareCommon
 from gyral.compiler.passes.dce import RemoveDead
 from gyral.compiler.passes.hoist import Hoist
 from gyral.compiler.passes.inline import MAX_SIZE, Inline, inline_call
-from gyral.compiler.passes.legalize import Legalise, TargetSpec
+from gyral.compiler.passes.legalize import Legalise
+from gyral.compiler.passes.target import TargetSpec
 from gyral.compiler.passes.promote import Promote
 from gyral.compiler.passes.uniform import CheckUniform
 from gyral.compiler.passes.unroll import Unroll

@@ -18,6 +18,10 @@ class CompileOptions:
     `unit_stride`: per array parameter, in order: the last axis is contiguous.
     `block`: extents, user axis order, () when the kernel has none and the compiler chooses.
     `tile`: rows and vectors of gangs that the CPU interleaves, () for the compiler's choice.
+    `features`: what the code may use of a device beyond the baseline of its kind, sorted.
+    `groups`: on devices whose buffers are bound one by one, per array parameter the number of the buffer it
+    lives in, numbered by first use; () elsewhere.
+    `downcast`: f64 may be computed in f32 where the device has none; its storage stays.
     """
 
     index_bits: Literal[32, 64] = 32
@@ -27,6 +31,9 @@ class CompileOptions:
     block: tuple[int, ...] = ()
     fastmath: bool = False
     tile: tuple[int, ...] = ()
+    features: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+    downcast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ class Site:
 class Signature:
     """What a launch needs to know of compiled code.
 
-    `item`: extents of one work item, right-aligned to three axes; `scratch_bytes` per worker;
+    `item`: extents of one work item, or of one block where a device runs whole blocks, right-aligned to
+    three axes; `scratch_bytes` per worker; `shared_bytes` of on-chip memory per block;
     `cost_ns`: rough time of one item, for the choice between one thread and many.
     """
 
@@ -82,6 +90,7 @@ class Signature:
     scratch_bytes: int = 0
     cost_ns: float = 1.0
     sites: tuple[Site, ...] = ()
+    shared_bytes: int = 0
 
     @property
     def needs_record(self) -> bool:

@@ -14,6 +14,11 @@ class Capabilities:
     `unified`: host memory is device memory, so that NumPy arrays are used in place. `ieee`: float
     arithmetic and maths functions follow IEEE 754, denormals included. `atomics`: the dtypes whose
     read-modify-write operations are atomic in global memory. Sizes are in bytes, blocks in threads.
+    `features`: what code for the device may use beyond the baseline of its kind, sorted (`CompileOptions`).
+    `separate_buffers`: buffers are bound one by one, so that arrays which share one are told apart when
+    compiling. `max_grid`: blocks per axis of one launch, last axis first; larger grids are folded.
+    `register_limit`: 32-bit registers of one thread, `unit_threads` and `unit_shared_bytes`: what one unit
+    holds at a time, for occupancy; 0 where it is not known. `max_buffer`: bytes of one array, 0 for any.
     """
 
     dtypes: frozenset[DType] = field(default_factory=lambda: frozenset(SCALARS))
@@ -29,3 +34,10 @@ class Capabilities:
     ieee: bool = True
     checks: bool = True
     prints: bool = True
+    features: tuple[str, ...] = ()
+    separate_buffers: bool = False
+    max_grid: tuple[int, int, int] = (2**31 - 1, 65535, 65535)
+    register_limit: int = 0
+    unit_threads: int = 0
+    unit_shared_bytes: int = 0
+    max_buffer: int = 0

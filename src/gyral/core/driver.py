@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gyral.core.artifact import Artifact
 from gyral.core.caps import Capabilities
@@ -104,4 +104,104 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Finish all work and give back everything. Closing twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class Timing(Protocol):
+    """A driver that can time its own work."""
+
+    def timed_mark(self, queue: Any) -> Any:
+        """A mark that also notes the device's clock when it is reached; `wait` takes it as well."""
+        ...
+
+    def elapsed_ms(self, first: Any, second: Any) -> float:
+        """Milliseconds of the device's clock between two timed marks that were reached."""
+        ...
+
+
+@runtime_checkable
+class HostMemory(Protocol):
+    """A driver that copies faster from and to host memory of its own."""
+
+    def pinned(self, nbytes: int) -> memoryview:
+        """Host memory that the device reads and writes directly; freed with the last reference."""
+        ...
+
+
+@runtime_checkable
+class DeviceCopies(Protocol):
+    """A driver that copies and fills without the host."""
+
+    def copy(self, queue: Any, target: int, source: int, nbytes: int) -> None:
+        """Put a copy between two addresses of the device on a queue; they do not overlap."""
+        ...
+
+    def fill(self, queue: Any, address: int, pattern: bytes, nbytes: int) -> None:
+        """Put on a queue: repeat `pattern`, of 1, 2, 4, 8 or 16 bytes, over `nbytes`, a multiple of it."""
+        ...
+
+
+@runtime_checkable
+class PeerCopies(Protocol):
+    """A driver that copies from other devices of its kind without the host."""
+
+    def copy_peer(self, queue: Any, target: int, other: Driver, source: int, nbytes: int) -> bool:
+        """Put a copy from an address of `other` on a queue; False when there is no way from there."""
+        ...
+
+
+@runtime_checkable
+class Prefetch(Protocol):
+    """A driver that can be told what will be used, and how."""
+
+    def prefetch(self, queue: Any, address: int, nbytes: int) -> None:
+        """Bring memory close to the device ahead of its use."""
+        ...
+
+    def advise(self, address: int, nbytes: int, pattern: str) -> None:
+        """Hint how memory will be used: "sequential", "random", "read_mostly" or "normal"."""
+        ...
+
+
+@runtime_checkable
+class External(Protocol):
+    """A driver that works in memory of other libraries on the same device."""
+
+    def adopt(self, address: int, nbytes: int) -> Any:
+        """Memory (as `allocate` gives, never freed by us) for another library's address."""
+        ...
+
+    def queue_of(self, stream: int) -> Any:
+        """A queue over another library's stream, by its native handle."""
+        ...
+
+    def stream_of(self, queue: Any) -> int:
+        """The native handle of a queue, for other libraries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One launch of a graph; it begins when the steps of these numbers are done."""
+
+    program: Any
+    launch: Launch
+    after: tuple[int, ...] = ()
+
+
+@runtime_checkable
+class Graphs(Protocol):
+    """A driver that records launches once and replays them at little cost."""
+
+    def record(self, steps: Sequence[Step]) -> Any:
+        """A graph of steps, each listed behind those it waits for."""
+        ...
+
+    def replay(self, queue: Any, graph: Any) -> None:
+        """Put all steps of a graph on a queue."""
+        ...
+
+    def replace(self, graph: Any, number: int, launch: Launch) -> None:
+        """Give a step other arguments for the next replays, without recording anew; same program and grid."""
         ...

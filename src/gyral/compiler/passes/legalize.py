@@ -15,6 +15,7 @@ from gyral.compiler.ir.verify import STRICT
 from gyral.compiler.passes.clone import size, splice
 from gyral.compiler.passes.expand import EXPANSIONS, FAST_EXPANSIONS, float_floordiv, float_mod, narrow
 from gyral.compiler.passes.inline import MAX_SIZE
+from gyral.compiler.passes.target import TargetSpec
 from gyral.core.dtypes import DType, f32, f64
 from gyral.core.errors import CompileError, Diagnostic, UserError
 
@@ -41,15 +42,6 @@ class Library(Protocol):
     def get(self, name: str) -> Op | None:
         """The function of this name, self-contained (nothing in it is a call); None when there is none."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSpec:
-    """What a target can say: its column of the intrinsics, and what it has types for."""
-
-    column: str
-    f64: bool = True
-    int64: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gyral.compiler.ir.define import INDEX, SCALAR, Operation, attr, operand, result
 from gyral.compiler.ir.ops.atomic import SCOPES
 from gyral.compiler.ir.traits import EFFECT, PURE, READS, SYNC, UNIFORM, WRITES
-from gyral.core.dtypes import index, u64
+from gyral.core.dtypes import bool_, index, u64
 
 REDUCTIONS = ("sum", "min", "max", "any", "all")
 
@@ -78,6 +78,14 @@ class SpanOp(Operation):
     upper = result(of=index)
     step = result(of=index)
     traits = PURE
+
+
+class ActiveOp(Operation):
+    """Whether this thread is one of the launch's and has not failed; passes ask it, users cannot."""
+
+    name = "grid.active"
+    out = result(of=bool_)
+    traits = READS
 
 
 class BarrierOp(Operation):
