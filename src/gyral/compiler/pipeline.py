@@ -20,8 +20,8 @@ from gyral.compiler.passes.dce import RemoveDead
 from gyral.compiler.passes.hoist import Hoist
 from gyral.compiler.passes.inline import MAX_SIZE, Inline, inline_call
 from gyral.compiler.passes.legalize import Legalise
-from gyral.compiler.passes.target import TargetSpec
 from gyral.compiler.passes.promote import Promote
+from gyral.compiler.passes.target import TargetSpec
 from gyral.compiler.passes.uniform import CheckUniform
 from gyral.compiler.passes.unroll import Unroll
 from gyral.core.artifact import CompileOptions

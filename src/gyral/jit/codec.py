@@ -34,6 +34,7 @@ def encode(artifact: Artifact) -> bytes:
         "scratch": signature.scratch_bytes,
         "cost": signature.cost_ns,
         "sites": [_site(s) for s in signature.sites],
+        "shared": signature.shared_bytes,
     }
     text = json.dumps(header, separators=(",", ":")).encode()
     return len(text).to_bytes(4, "little") + text + artifact.code
@@ -55,6 +56,7 @@ def decode(data: bytes) -> Artifact:
         scratch_bytes=header["scratch"],
         cost_ns=header["cost"],
         sites=tuple(_site_of(s) for s in header["sites"]),
+        shared_bytes=header["shared"],
     )
     return Artifact(header["form"], data[4 + size :], header["entry"], signature, header["extra"])
 
