@@ -24,7 +24,7 @@ from gyral.jit.arguments import ArrayGiven, ScalarGiven
 from gyral.jit.launch import pack
 from gyral.jit.records import new_record, report
 from gyral.jit.request import Request
-from gyral.jit.specialise import specialise
+from gyral.jit.specialise import Terms, specialise
 from gyral.testing.compare import difference
 from gyral.testing.source import define
 
@@ -80,7 +80,7 @@ def request_of(trial: Trial, given: Sequence[Any], **more: Any) -> Request:
     kernel = trial.kernel
     block = kernel.block_for(trial.block or None, len(trial.shape))
     check = "on" if trial.check else "off"
-    spec = specialise(given, trial.shape, block, "cpu", check, kernel.fastmath)
+    spec = specialise(given, trial.shape, Terms(block=block, check=check, fastmath=kernel.fastmath))
     return Request(kernel.__gyral_kernel__, spec.kinds, replace(spec.options, **more), len(trial.shape))
 
 

@@ -186,7 +186,7 @@ def test_unknown_targets_are_refused() -> None:
     """Asking for code for a device nobody compiles for names the ones that exist."""
     with pytest.raises(UnsupportedError, match="cpu"):
         targets.target("abacus")
-    with pytest.raises(UnsupportedError, match="asm, llvm"):
+    with pytest.raises(UnsupportedError, match="asm, cuda, llvm, msl, opencl, ptx, wgsl"):
         targets.print_source("cobol", None)
 
 

@@ -22,6 +22,7 @@ class Scope:
     stream: Any = None
     check: Check | None = None
     fastmath: bool | None = None
+    downcast: bool | None = None
     implicit_copies: bool = True
 
 

@@ -30,7 +30,8 @@ class Bits:
 class Launch:
     """One launch, ready to run.
 
-    `record` is host memory for faults and prints, or None. `keep` must stay alive until the launch is done.
+    `record` is where faults and prints go, or None: host memory on the CPU, elsewhere a Pointer to u32 words
+    in device memory (`core.abi`). `keep` must stay alive until the launch is done.
     `done`, when given, is called after it, on the thread that ran it; what it raises counts as a failure.
     """
 

@@ -25,19 +25,19 @@ _WEAK = {Weak.INT: WEAK_INT, Weak.FLOAT: WEAK_FLOAT, Weak.BOOL: WEAK_BOOL}
 Dump = Callable[[str, Module], None]
 
 
-def for_cpu(request: Request) -> Artifact:
+def for_cpu(row: object, request: Request) -> Artifact:
     """Machine code for the processor this runs on."""
     emitted = _emitted(request)
     code, start = image_of(emitted.text, ENTRY)
     return Artifact("cpu-image", code, start, emitted.signature)
 
 
-def llvm_source(request: Request) -> str:
+def llvm_source(row: object, request: Request) -> str:
     """The LLVM text of a kernel, as the emitter prints it."""
     return _emitted(request).text
 
 
-def asm_source(request: Request) -> str:
+def asm_source(row: object, request: Request) -> str:
     """The assembly of a kernel."""
     return assembly_of(_emitted(request).text)
 

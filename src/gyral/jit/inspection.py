@@ -16,7 +16,7 @@ from gyral.jit.launch import check_shape
 from gyral.jit.parameters import REQUIRED, Parameter
 from gyral.jit.ranks import rank_of
 from gyral.jit.request import Request
-from gyral.jit.specialise import Spec, specialise
+from gyral.jit.specialise import Spec, Terms, specialise
 from gyral.runtime.array import DeviceArray
 
 
@@ -87,7 +87,7 @@ class Interpretation:
             if isinstance(argument, ArrayGiven) and argument.host is None:
                 _require_host(argument)
         chosen = kernel.block_for(block, len(shape))
-        spec = specialise(given, shape, chosen, "cpu", check, kernel.fastmath)
+        spec = specialise(given, shape, Terms(block=chosen, check=check, fastmath=kernel.fastmath))
         targets.interpret(kernel.asked(spec), shape, chosen, [_plain(g) for g in given])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gyral.core import context, native, settings
 from gyral.core.artifact import Artifact, Check, Signature
-from gyral.core.dtypes import StaticType, StructType, Vec
+from gyral.core.dtypes import StaticType, StructType, Vec, f64
 from gyral.core.errors import UnsupportedError, UserError
 from gyral.core.native import Dispatcher
 from gyral.jit.arguments import ArrayGiven, Given, contiguous, exact, take
@@ -21,8 +21,8 @@ from gyral.jit.plan import dispatch_plan, fits_plan, plan_arguments, plan_kinds
 from gyral.jit.programs import Programs
 from gyral.jit.ranks import Unranked, rank_of
 from gyral.jit.request import Request
-from gyral.jit.specialise import Spec, check_tile, declared, specialise, tiled
-from gyral.jit.targets import print_source
+from gyral.jit.specialise import Spec, Terms, check_tile, declared, specialise, tiled
+from gyral.jit.targets import kind_of_source, print_source, target
 from gyral.jit.variants import MISSED, Variant, run_recorded
 from gyral.runtime.device import Device, check_level, device
 from gyral.runtime.stream import Stream
@@ -44,6 +44,7 @@ class Kernel(Dispatcher):
         fastmath: bool = False,
         check: bool | str | None = None,
         tile: tuple[int, int] | None = None,
+        downcast: bool = False,
     ) -> None:
         wrapper: Any = self  # which is called by way of a shape
         functools.update_wrapper(wrapper, function)
@@ -54,6 +55,7 @@ class Kernel(Dispatcher):
         self.rank = rank or 0
         self.block = block
         self.fastmath = bool(fastmath)
+        self.downcast = bool(downcast)
         self.tile = check_tile(self.name, tile)
         self.check: Check | None = check_level(check)
         self._programs = Programs(self.name, function, rank)
@@ -119,8 +121,8 @@ class Kernel(Dispatcher):
         return show_ir(self.request(types, **options), stage)
 
     def source(self, language: str, *types: Any, **options: Any) -> str:
-        """The kernel in a language it passes through: "llvm", "asm"."""
-        return print_source(language, self.request(types, **options))
+        """The kernel in a language it passes through: llvm, asm, cuda, ptx, opencl, wgsl or msl."""
+        return print_source(language, self.asked(self.declared(types, kind_of_source(language), **options)))
 
     @property
     def interpret(self) -> Interpretation:
@@ -140,8 +142,17 @@ class Kernel(Dispatcher):
         kinds = kinds_of_types(self.name, self.parameters, types)
         found = rank or self.rank or rank_of(self.__gyral_kernel__, kinds)
         chosen = self.block_for(block, found)
-        level = check_level(check) or self.effective_check()
-        return tiled(declared(kinds, found, chosen, kind, level, self.fastmath), self.tile)
+        row = target(kind)
+        terms = Terms(
+            kind,
+            chosen,
+            check_level(check) or self.effective_check(),
+            self.fastmath,
+            row.features,
+            row.separate,
+            self._downcasts() and row.by_blocks,
+        )
+        return tiled(declared(kinds, found, terms), self.tile)
 
     def artifact(self, spec: Spec) -> tuple[str, Artifact]:
         """The key and the compiled code of a specialisation."""
@@ -166,6 +177,9 @@ class Kernel(Dispatcher):
         """The check level of a launch here: the kernel's own, else the scope's, else the process's."""
         return self.check or context.current().check or settings.current().check
 
+    def _downcasts(self) -> bool:
+        return self.downcast or bool(context.current().downcast)
+
     def _take(self, values: Sequence[Any]) -> list[Given]:
         return [take(parameter, value) for parameter, value in zip(self.parameters, values, strict=True)]
 
@@ -176,16 +190,25 @@ class Kernel(Dispatcher):
         if not there.capabilities.unified:
             given = [contiguous(g) if isinstance(g, ArrayGiven) and g.host is not None else g for g in given]
         chosen = self.block_for(block, len(shape), there.capabilities.max_block)
+        caps = there.capabilities
         fast = self.fastmath or bool(context.current().fastmath)
         kinds = tuple(g.kind for g in given)
         known = self._programs.writes(kinds)
-        check = self.effective_check()
-        spec = tiled(specialise(given, shape, chosen, there.kind, check, fast, known), self.tile)
+        terms = Terms(
+            there.kind,
+            chosen,
+            self.effective_check(),
+            fast,
+            caps.features,
+            caps.separate_buffers,
+            self._downcasts() and f64 not in caps.dtypes,
+        )
+        spec = tiled(specialise(given, shape, terms, known), self.tile)
         program = self._programs.get(spec, there)
         if known is None and not spec.options.noalias:
             # Only now it is known which arrays are written: arrays that are merely read may overlap.
             written = self._programs.writes(kinds)
-            better = tiled(specialise(given, shape, chosen, there.kind, check, fast, written), self.tile)
+            better = tiled(specialise(given, shape, terms, written), self.tile)
             if better != spec:
                 spec, program = better, self._programs.get(better, there)
         if program.signature.rank != len(shape):
@@ -351,14 +374,16 @@ def kernel(
     fastmath: bool = False,
     check: bool | str | None = None,
     tile: tuple[int, int] | None = None,
+    downcast: bool = False,
 ) -> Callable[[Callable[..., Any]], Kernel]: ...
 
 
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a kernel of a function: `@kernel`, or `@kernel(rank=, block=, fastmath=, check=, tile=)`.
+    """Make a kernel of a function: `@kernel` or `@kernel(rank=, block=, fastmath=, check=, tile=, ...)`.
 
     `tile`: rows and vectors of gangs that the CPU interleaves in a kernel without a block, up to 16 each,
     where the compiler's own choice is not the best. It changes speed alone.
+    `downcast`: on a device without f64, compute it in f32 (with a warning that names the lines).
     `fast = kernel(fastmath=True)` is a decorator to be used many times.
     """
     if function is not None:

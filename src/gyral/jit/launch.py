@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from gyral.core.driver import Bits, Launch, Pointer
 from gyral.core.dtypes import DType
 from gyral.core.errors import UserError
 from gyral.jit.arguments import ArrayGiven, Given, ScalarGiven
+from gyral.jit.device_records import new_device_record
 from gyral.jit.records import new_record, report
 from gyral.jit.scalars import bits_of
 from gyral.jit.transfer import Copies
@@ -109,12 +111,16 @@ def run(
     owned = {id(b): b for a in arrays if isinstance(a.owner, DeviceArray) for b in (a.owner.buffer,)}
     buffers = list(owned.values())
     copies = Copies(kernel, device, signature, arrays)
-    record = new_record(signature) if signature.needs_record else None
     packed = pack(signature, given, copies.pointers)
-    done = None if record is None else lambda: report(record, signature, shape)
     keep = (*(a.owner for a in arrays), *copies.kept)
-    launch = Launch(shape, packed, record, keep, done)
     caps = device.capabilities
+    if signature.needs_record and not caps.unified:
+        _run_recorded(device, program, Launch(shape, packed, keep=keep), arrays)
+        copies.bring_back()
+        return
+    record = new_record(signature) if signature.needs_record else None
+    done = None if record is None else lambda: report(record, signature, shape)
+    launch = Launch(shape, packed, record, keep, done)
     hosted = any(not isinstance(a.owner, DeviceArray) for a in arrays)
     at_once = not caps.streams or not arrays or hosted or any(b.exposed for b in buffers)
     if at_once and (stream is None or hosted):
@@ -125,6 +131,16 @@ def run(
         copies.bring_back()
         return
     _enqueue(device, stream or device.current_stream(), program, launch, buffers)
+
+
+def _run_recorded(device: Device, program: Any, launch: Launch, arrays: Sequence[ArrayGiven]) -> None:
+    """Run a launch that may fail or print to its end, so that what it says is said by this very call."""
+    for array in arrays:
+        if isinstance(array.owner, DeviceArray):
+            array.owner.wait()
+    record = new_device_record(device, program.signature, launch.shape)
+    device.driver.launch(None, program, replace(launch, record=record.pointer))
+    record.report(program.signature, launch.shape)
 
 
 def _enqueue(device: Device, stream: Stream, program: Any, launch: Launch, buffers: Sequence[Any]) -> None:

@@ -6,11 +6,11 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import Any, NoReturn, TextIO
 
 from gyral.core.artifact import Signature
 from gyral.core.dtypes import DType
-from gyral.core.errors import KernelFault
 from gyral.core.report import fault, printed
 
 _HEADER = 10
@@ -30,27 +30,49 @@ def new_record(signature: Signature) -> array[int]:
     return record
 
 
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What one thread left at one site: a print, or the values of a check that failed."""
+
+    thread: int
+    site: int
+    words: Sequence[int]
+
+
 def report(
     record: array[int], signature: Signature, shape: Sequence[int], stdout: TextIO | None = None
 ) -> None:
     """Print what a launch printed, in thread order, then raise KernelFault if one of its checks failed."""
     if record[_COUNT]:
-        _write_prints(record, signature, stdout or sys.stdout)
+        count, capacity, words = record[_COUNT], record[_CAPACITY], record[_WORDS]
+        rows = (record[_HEADER + k * words : _HEADER + (k + 1) * words] for k in range(min(count, capacity)))
+        left = [Printed(row[0], row[1], row[2:]) for row in rows]
+        write_prints(signature, left, count - capacity, stdout)
     if record[_FAULT_THREAD] != _NO_FAULT:
-        raise _fault(record, signature, shape)
+        values = record[_FAULT_VALUES : _FAULT_VALUES + 4]
+        raise_fault(signature, Printed(record[_FAULT_THREAD], record[_FAULT_SITE], values), shape)
 
 
-def _write_prints(record: array[int], signature: Signature, stdout: TextIO) -> None:
-    count, capacity, words = record[_COUNT], record[_CAPACITY], record[_WORDS]
-    kept = min(count, capacity)
-    rows = [record[_HEADER + k * words : _HEADER + (k + 1) * words] for k in range(kept)]
+def write_prints(
+    signature: Signature, left: Sequence[Printed], lost: int, stdout: TextIO | None = None
+) -> None:
+    """Write prints in thread order, and how many were `lost`, if any."""
+    out = stdout or sys.stdout
     # The sort is stable, so that what one thread printed stays in its order.
-    for row in sorted(rows, key=lambda r: r[0]):
-        site = signature.sites[row[1]]
-        values = [value_of(t, word) for t, word in zip(site.types, row[2:], strict=False)]
-        stdout.write(printed(site.parts, site.types, values))
-    if count > kept:
-        stdout.write(f"[{signature.name}: {count - kept} more prints did not fit the buffer and are lost]\n")
+    for row in sorted(left, key=lambda r: r.thread):
+        site = signature.sites[row.site]
+        values = [value_of(t, word) for t, word in zip(site.types, row.words, strict=False)]
+        out.write(printed(site.parts, site.types, values))
+    if lost > 0:
+        out.write(f"[{signature.name}: {lost} more prints did not fit the buffer and are lost]\n")
+
+
+def raise_fault(signature: Signature, failed: Printed, shape: Sequence[int]) -> NoReturn:
+    """Raise the KernelFault of a thread that failed."""
+    site = signature.sites[failed.site]
+    words = failed.words
+    values = [value_of(t, w) for t, w in zip(site.types, words, strict=False)] or list(words)
+    raise fault(site, values, _unravel(failed.thread, shape))
 
 
 def value_of(dtype: DType, word: int) -> Any:
@@ -61,13 +83,6 @@ def value_of(dtype: DType, word: int) -> Any:
     if dtype.name == "index":
         return word
     return struct.unpack_from("<" + dtype.code, data)[0]
-
-
-def _fault(record: array[int], signature: Signature, shape: Sequence[int]) -> KernelFault:
-    site = signature.sites[record[_FAULT_SITE]]
-    words = record[_FAULT_VALUES : _FAULT_VALUES + 4]
-    values = [value_of(t, w) for t, w in zip(site.types, words, strict=False)] or list(words)
-    return fault(site, values, _unravel(record[_FAULT_THREAD], shape))
 
 
 def _unravel(linear: int, shape: Sequence[int]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gyral.core.artifact import Check, CompileOptions
 from gyral.core.dtypes import ArrayType, DType, StructType, Vec
@@ -45,14 +46,21 @@ def spell(kind: Kind) -> str:
     return f"static {type(value).__name__} {shown}"
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a launch asks for besides its arguments; `separate`: buffers are bound one by one."""
+
+    device: str = "cpu"
+    block: tuple[int, ...] = ()
+    check: Check = "off"
+    fastmath: bool = False
+    features: tuple[str, ...] = ()
+    separate: bool = False
+    downcast: bool = False
+
+
 def specialise(
-    given: Sequence[Given],
-    shape: tuple[int, ...],
-    block: tuple[int, ...],
-    device: str,
-    check: Check,
-    fastmath: bool,
-    writes: Sequence[bool] | None = None,
+    given: Sequence[Given], shape: tuple[int, ...], terms: Terms, writes: Sequence[bool] | None = None
 ) -> Spec:
     """The specialisation a launch needs.
 
@@ -62,22 +70,44 @@ def specialise(
     arrays = [g for g in given if isinstance(g, ArrayGiven)]
     options = CompileOptions(
         index_bits=32 if _narrow(arrays, shape) else 64,
-        check=check,
+        check=terms.check,
         noalias=not _overlapping(arrays, writes or [not a.kind.readonly for a in arrays]),
         unit_stride=tuple(a.unit for a in arrays),
-        block=block,
-        fastmath=fastmath,
+        block=terms.block,
+        fastmath=terms.fastmath,
+        features=terms.features,
+        groups=groups_of(arrays) if terms.separate else (),
+        downcast=terms.downcast,
     )
-    return Spec(tuple(g.kind for g in given), options, len(shape), device)
+    return Spec(tuple(g.kind for g in given), options, len(shape), terms.device)
 
 
-def declared(
-    kinds: Sequence[Kind], rank: int, block: tuple[int, ...], device: str, check: Check, fastmath: bool
-) -> Spec:
-    """The specialisation for types alone: contiguous arrays that do not overlap, of ordinary size."""
+def declared(kinds: Sequence[Kind], rank: int, terms: Terms) -> Spec:
+    """The specialisation for types alone: contiguous arrays, each in its own buffer, of ordinary size."""
     unit = tuple(True for k in kinds if isinstance(k, ArrayType))
-    options = CompileOptions(32, check, True, unit, block, fastmath)
-    return Spec(tuple(kinds), options, rank, device)
+    options = CompileOptions(
+        index_bits=32,
+        check=terms.check,
+        noalias=True,
+        unit_stride=unit,
+        block=terms.block,
+        fastmath=terms.fastmath,
+        features=terms.features,
+        groups=tuple(range(len(unit))) if terms.separate else (),
+        downcast=terms.downcast,
+    )
+    return Spec(tuple(kinds), options, rank, terms.device)
+
+
+def groups_of(arrays: Sequence[ArrayGiven]) -> tuple[int, ...]:
+    """Per array the number of the buffer it lives in; NumPy arrays live in the buffer they are copied to."""
+    numbers: dict[Any, int] = {}
+    found: list[int] = []
+    for a in arrays:
+        buffer = getattr(a.owner, "buffer", None)
+        key = id(buffer) if buffer is not None else (a.address, a.shape, a.strides, a.kind.elem)
+        found.append(numbers.setdefault(key, len(numbers)))
+    return tuple(found)
 
 
 def check_tile(name: str, tile: object) -> tuple[int, ...]:

@@ -20,16 +20,31 @@ from gyral.runtime.device import register
 class Target:
     """A kind of device: what makes code for it, what runs it, and what tells such machines apart.
 
-    `compile` is called with a Request and gives an Artifact; `identity` gives the text that stands for the
-    machine in cache keys; `sources` maps a language of `kernel.source` to what prints it from a Request.
+    `compile` is called with this row and a Request and gives an Artifact; `identity` gives the text that
+    stands for the machine in cache keys; `count` tells silently how many such devices are here; `sources`
+    maps a language of `kernel.source` to what prints it from this row and a Request.
+    For devices that run whole blocks: `column` of the intrinsics, the emitter, the artifact's `form`, and
+    the `features` that code may use when no device says what it has; `separate`: buffers are bound one by
+    one.
     """
 
     kind: str
     driver: str
     compile: str
     identity: str
+    count: str = ""
     sources: tuple[tuple[str, str], ...] = ()
+    column: str = "llvm"
+    emit: str = ""
+    form: str = ""
+    features: tuple[str, ...] = ()
+    separate: bool = False
     listed: bool = True
+
+    @property
+    def by_blocks(self) -> bool:
+        """Whether the device runs whole blocks of threads, so that each kernel is compiled for one block."""
+        return bool(self.emit)
 
 
 TARGETS: dict[str, Target] = {
@@ -46,6 +61,53 @@ TARGETS: dict[str, Target] = {
             ),
         ),
         Target(
+            "cuda",
+            driver="gyral.drivers.cuda.driver:open_cuda",
+            count="gyral.drivers.cuda.identity:count",
+            compile="gyral.jit.blocks:for_cuda",
+            identity="gyral.drivers.cuda.identity:identity",
+            sources=(("cuda", "gyral.jit.blocks:text_of"), ("ptx", "gyral.jit.blocks:ptx_of")),
+            column="cuda",
+            emit="gyral.compiler.emit.cuda:emit",
+            form="cubin",
+            features=("sm_80",),
+        ),
+        Target(
+            "metal",
+            driver="gyral.drivers.metal.driver:open_metal",
+            count="gyral.drivers.metal.identity:count",
+            compile="gyral.jit.blocks:for_text",
+            identity="gyral.drivers.metal.identity:identity",
+            sources=(("msl", "gyral.jit.blocks:text_of"),),
+            column="msl",
+            emit="gyral.compiler.emit.metal:emit",
+            form="msl",
+        ),
+        Target(
+            "opencl",
+            driver="gyral.drivers.opencl.driver:open_opencl",
+            count="gyral.drivers.opencl.identity:count",
+            compile="gyral.jit.blocks:for_text",
+            identity="gyral.drivers.opencl.identity:identity",
+            sources=(("opencl", "gyral.jit.blocks:text_of"),),
+            column="opencl",
+            emit="gyral.compiler.emit.opencl:emit",
+            form="opencl-c",
+            features=("f64", "i64_atomics"),
+        ),
+        Target(
+            "webgpu",
+            driver="gyral.drivers.webgpu.driver:open_webgpu",
+            count="gyral.drivers.webgpu.identity:count",
+            compile="gyral.jit.blocks:for_text",
+            identity="gyral.drivers.webgpu.identity:identity",
+            sources=(("wgsl", "gyral.jit.blocks:text_of"),),
+            column="wgsl",
+            emit="gyral.compiler.emit.wgsl.program:emit",
+            form="wgsl",
+            separate=True,
+        ),
+        Target(
             "null",
             driver="gyral.drivers.null.driver:open_null",
             compile="gyral.jit.compile:for_cpu",
@@ -54,7 +116,7 @@ TARGETS: dict[str, Target] = {
         ),
     )
 }
-_PRINTERS = {language: place for row in TARGETS.values() for language, place in row.sources}
+_PRINTERS = {language: (row, place) for row in TARGETS.values() for language, place in row.sources}
 
 
 def target(kind: str) -> Target:
@@ -66,7 +128,8 @@ def target(kind: str) -> Target:
 
 def compile_for(kind: str, request: Any) -> Artifact:
     """Compile a request for a kind of device, loading its compiler."""
-    return entry.load(target(kind).compile)(request)
+    row = target(kind)
+    return entry.load(row.compile)(row, request)
 
 
 def identity_of(kind: str) -> str:
@@ -74,11 +137,18 @@ def identity_of(kind: str) -> str:
     return entry.load(target(kind).identity)()
 
 
-def print_source(language: str, request: Any) -> str:
-    """A kernel in one of the languages it passes through. UnsupportedError for an unknown one."""
+def kind_of_source(language: str) -> str:
+    """The kind of device whose code a language is. UnsupportedError for an unknown one."""
     if language not in _PRINTERS:
         raise UnsupportedError(f"there is no source in {language!r}; there is {', '.join(sorted(_PRINTERS))}")
-    return entry.load(_PRINTERS[language])(request)
+    return _PRINTERS[language][0].kind
+
+
+def print_source(language: str, request: Any) -> str:
+    """A kernel in one of the languages it passes through. UnsupportedError for an unknown one."""
+    kind_of_source(language)
+    row, place = _PRINTERS[language]
+    return entry.load(place)(row, request)
 
 
 def print_ir(request: Any, stage: str | None) -> str:
@@ -115,5 +185,9 @@ def _open(place: str, index: int) -> Any:
     return entry.load(place)(index)
 
 
+def _count(place: str) -> int:
+    return entry.load(place)() if place else 1
+
+
 for _row in TARGETS.values():
-    register(_row.kind, partial(_open, _row.driver), listed=_row.listed)
+    register(_row.kind, partial(_open, _row.driver), count=partial(_count, _row.count), listed=_row.listed)

@@ -20,7 +20,8 @@ from gyral.runtime.pool import Pool, PoolStatistics
 from gyral.runtime.stream import Stream
 
 Opener = Callable[[int], Driver]
-_openers: dict[str, tuple[Opener, bool]] = {}
+Count = Callable[[], int]
+_openers: dict[str, tuple[Opener, Count, bool]] = {}
 _open: dict[str, Device] = {}
 _lock = threading.RLock()
 
@@ -92,9 +93,13 @@ class Device:
         return f"gyral.device({self.name!r})"
 
 
-def register(kind: str, opener: Opener, *, listed: bool = True) -> None:
-    """Make a kind of device known. `opener` makes the driver of its n-th device, or says why it cannot."""
-    _openers[kind] = opener, listed
+def register(kind: str, opener: Opener, *, count: Count = lambda: 1, listed: bool = True) -> None:
+    """Make a kind of device known.
+
+    `opener` makes the driver of its n-th device, or says why it cannot; `count` tells, silently, how many
+    there are.
+    """
+    _openers[kind] = opener, count, listed
 
 
 def device(name: str | Device) -> Device:
@@ -103,7 +108,7 @@ def device(name: str | Device) -> Device:
         return name
     kind, _, number = str(name).partition(":")
     if kind not in _openers or not (number.isdecimal() or number == ""):
-        known = ", ".join(sorted(kind for kind, (_, listed) in _openers.items() if listed))
+        known = ", ".join(sorted(kind for kind, (_, _, listed) in _openers.items() if listed))
         raise UserError(f"there is no device {name!r}; known kinds: {known}")
     index = int(number or 0)
     key = f"{kind}:{index}" if index else kind
@@ -116,10 +121,10 @@ def device(name: str | Device) -> Device:
 def devices() -> list[Device]:
     """The devices that work here. `device(name)` says why one that is not among them does not."""
     found = []
-    for kind, (_, listed) in _openers.items():
-        if listed:
+    for kind, (_, count, listed) in _openers.items():
+        for number in range(count() if listed else 0):
             try:
-                found.append(device(kind))
+                found.append(device(f"{kind}:{number}"))
             except UnsupportedError:
                 continue
     return found
@@ -138,7 +143,7 @@ def synchronize() -> None:
 
 
 def options(**changes: Any) -> Scoped:
-    """Options for the launches inside a `with`: check, fastmath, implicit_copies, device, stream.
+    """Options for the launches inside a `with`: check, fastmath, downcast, implicit_copies, device, stream.
 
     They belong to the task or thread that entered the block. UserError for an unknown option.
     """

@@ -31,3 +31,47 @@ class TargetSpec:
     int64_atomics: bool = True
     downcast: bool = False
     uniform_load: bool = False
+
+
+def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False) -> TargetSpec:
+    """What a language can say on a device with these features (`CompileOptions.features`).
+
+    "llvm", "cuda", "opencl", "msl" or "wgsl". The baselines are the least that every device of the kind has.
+    """
+    has = frozenset(features)
+    match column:
+        case "cuda":
+            return TargetSpec("cuda", gangs="native")
+        case "opencl":
+            return TargetSpec(
+                "opencl",
+                f64="f64" in has,
+                gangs="shared",
+                float_atomics=(),
+                int64_atomics="i64_atomics" in has,
+                downcast=downcast,
+            )
+        case "msl":
+            return TargetSpec(
+                "msl",
+                f64=False,
+                gangs="native",
+                float_atomics=(),
+                int64_atomics="i64_atomics" in has,
+                downcast=downcast,
+            )
+        case "wgsl":
+            return TargetSpec(
+                "wgsl",
+                f64="f64" in has,
+                int64="i64" in has,
+                narrow=False,
+                narrow_memory=False,
+                gangs="shared",
+                float_atomics=(),
+                int64_atomics="i64_atomics" in has,
+                downcast=downcast,
+                uniform_load=True,
+            )
+        case _:
+            return TargetSpec(column)
