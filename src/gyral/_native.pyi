@@ -85,6 +85,7 @@ class Plan:
         scratch_bytes: int = 0,
         record: bool = False,
         cost_ns: float = 1.0,
+        counts: tuple[int, int] | None = None,
     ) -> Plan:
         """
         rank: of the launch, 1 to 3. item, block: extents of a work item and of the block, right-aligned.
@@ -95,6 +96,7 @@ class Plan:
             one does; None fits both.
         scratch_bytes: private memory per worker. record: the kernel writes fault or print records.
         cost_ns: a first estimate of one work item's cost; replaced by measurement.
+        counts: the fewest and the most threads of launches it fits; None fits any number.
         """
     @property
     def code(self) -> Code: ...

@@ -300,6 +300,19 @@ gy_fit gy_frame_shape(gy_frame *frame, const GyPlan *plan, const int64_t shape[3
     return GY_FITS;
 }
 
+/* Whether a launch has as many threads as the plan is for. */
+static int fits_counts(const GyPlan *plan, const int64_t shape[3])
+{
+    int64_t threads;
+    if (plan->counts[1] < 0)
+        return 1;
+    if (shape[0] == 0 || shape[1] == 0 || shape[2] == 0)
+        return plan->counts[0] == 0;
+    if (__builtin_mul_overflow(shape[0], shape[1], &threads) || __builtin_mul_overflow(threads, shape[2], &threads))
+        return 0;
+    return threads >= plan->counts[0] && threads <= plan->counts[1];
+}
+
 int gy_call_init(gy_call *call, const GyPlan *plan)
 {
     call->view_count = 0;
@@ -330,6 +343,8 @@ gy_fit gy_call_fit(gy_call *call, const GyPlan *plan, const int64_t shape[3], Py
     *which = -1;
     if (count != plan->param_count)
         return GY_MISFIT_COUNT;
+    if (!fits_counts(plan, shape))
+        return GY_MISFIT_COUNTS;
     gy_fit fit = gy_frame_shape(call->frame, plan, shape, &call->items);
     if (fit != GY_FITS)
         return fit;

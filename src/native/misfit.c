@@ -41,6 +41,9 @@ void gy_raise_misfit(gy_fit fit, int which, const GyPlan *plan)
     case GY_MISFIT_SHAPE:
         PyErr_SetString(PyExc_OverflowError, "the shape has more work items than a 64-bit count holds");
         break;
+    case GY_MISFIT_COUNTS:
+        PyErr_SetString(PyExc_TypeError, "the plan is for launches of another number of threads");
+        break;
     default:
         PyErr_Format(PyExc_TypeError, "argument %d does not fit the plan: %s", which, reason(fit));
     }

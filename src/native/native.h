@@ -61,6 +61,7 @@ typedef struct GyPlan {
     int64_t requested[3]; /* the block a launch must have asked for; all 0: none */
     int index_bits;       /* 32, 64, or 0 for either */
     int noalias;          /* 1: no written array may overlap another; 0: one must; -1: either */
+    int64_t counts[2];    /* fewest and most threads of a launch; most -1: any number */
     int record;
     size_t scratch_bytes;
     double ns_per_item;
@@ -127,6 +128,7 @@ typedef enum gy_fit {
     GY_MISFIT_WIDTH,
     GY_MISFIT_OVERLAP,
     GY_MISFIT_SHAPE,
+    GY_MISFIT_COUNTS,
     GY_MISFIT_MEMORY,
 } gy_fit;
 

@@ -62,16 +62,33 @@ static int set_choices(GyPlan *self, PyObject *index_bits, PyObject *noalias)
     return 0;
 }
 
+static int set_counts(GyPlan *self, PyObject *counts)
+{
+    self->counts[1] = -1;
+    if (counts == Py_None)
+        return 0;
+    long long least = -1, most = -1;
+    if (PyTuple_Check(counts) && !PyArg_ParseTuple(counts, "LL", &least, &most))
+        return -1;
+    if (least < 0 || most < least) {
+        PyErr_SetString(PyExc_ValueError, "counts must be None or the fewest and the most threads");
+        return -1;
+    }
+    self->counts[0] = least;
+    self->counts[1] = most;
+    return 0;
+}
+
 static int plan_init(GyPlan *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"code", "params", "rank", "item", "block", "requested", "index_bits", "noalias",
-                            "scratch_bytes", "record", "cost_ns", NULL};
+                            "scratch_bytes", "record", "cost_ns", "counts", NULL};
     PyObject *code, *params, *item, *block = NULL;
-    PyObject *requested = Py_None, *index_bits = Py_None, *noalias = Py_None;
+    PyObject *requested = Py_None, *index_bits = Py_None, *noalias = Py_None, *counts = Py_None;
     Py_ssize_t scratch = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!iO|$OOOOnpd:Plan", names, GyCodeType, &code, &PyTuple_Type,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!iO|$OOOOnpdO:Plan", names, GyCodeType, &code, &PyTuple_Type,
                                      &params, &self->rank, &item, &block, &requested, &index_bits, &noalias,
-                                     &scratch, &self->record, &self->ns_per_item))
+                                     &scratch, &self->record, &self->ns_per_item, &counts))
         return -1;
     if (self->rank < 1 || self->rank > 3 || scratch < 0 || !(self->ns_per_item >= 0)) {
         PyErr_SetString(PyExc_ValueError, "rank must be 1 to 3, scratch_bytes and cost_ns not negative");
@@ -82,7 +99,7 @@ static int plan_init(GyPlan *self, PyObject *args, PyObject *kwargs)
     if (positive_extents(item, "item", self->item) < 0 ||
         (block != NULL && positive_extents(block, "block", self->block) < 0) ||
         (requested != Py_None && positive_extents(requested, "requested", self->requested) < 0) ||
-        set_choices(self, index_bits, noalias) < 0 || set_params(self, params) < 0)
+        set_choices(self, index_bits, noalias) < 0 || set_counts(self, counts) < 0 || set_params(self, params) < 0)
         return -1;
     Py_INCREF(code);
     self->code = code;

@@ -385,3 +385,23 @@ def test_a_plan_needs_loaded_code() -> None:
     """Bytes are not code."""
     with pytest.raises(TypeError):
         _native.Plan(b"\xc3", (), 1, ITEM)
+
+
+def test_a_plan_for_some_thread_counts_takes_only_those() -> None:
+    """`counts` bounds the threads of a launch, both ends included."""
+    x, y = np.ones((4, 300), np.float32), np.zeros((4, 300), np.float32)
+    params = scalar("f32"), array("f32", rank=2, writes=False), array("f32", rank=2)
+    few = plan("saxpy", *params, rank=2, counts=(64, 127))
+    for shape in ((1, 63), (2, 64), (0, 5)):
+        with pytest.raises(TypeError, match="another number of threads"):
+            few.run(shape, (2.0, x, y))
+    few.bind((1, 64), (2.0, x, y))
+    few.bind((3, 42), (2.0, x, y))
+    plan("saxpy", *params, rank=2, counts=(0, 0)).bind((0, 5), (2.0, x, y))
+
+
+@pytest.mark.parametrize("counts", [(3,), (-1, 4), (5, 4), 7])
+def test_a_range_of_thread_counts_makes_sense(counts: Any) -> None:
+    """Anything but two numbers in order is refused."""
+    with pytest.raises((ValueError, TypeError)):
+        saxpy_plan(counts=counts)
