@@ -24,6 +24,7 @@ class Scope:
     fastmath: bool | None = None
     downcast: bool | None = None
     implicit_copies: bool = True
+    time_limit: float | None = None
 
 
 VARIABLE: ContextVar[Scope | None] = ContextVar("gyral_scope", default=None)

@@ -33,6 +33,7 @@ class Launch:
     `record` is where faults and prints go, or None: host memory on the CPU, elsewhere a Pointer to u32 words
     in device memory (`core.abi`). `keep` must stay alive until the launch is done.
     `done`, when given, is called after it, on the thread that ran it; what it raises counts as a failure.
+    `limited`: it may never end, so nothing is held meanwhile that others need.
     """
 
     shape: tuple[int, ...]
@@ -40,6 +41,7 @@ class Launch:
     record: Any = None
     keep: tuple[Any, ...] = ()
     done: Callable[[], None] | None = None
+    limited: bool = False
 
 
 class Driver(Protocol):
@@ -179,6 +181,19 @@ class External(Protocol):
 
     def stream_of(self, queue: Any) -> int:
         """The native handle of a queue, for other libraries."""
+        ...
+
+
+@runtime_checkable
+class Deadlines(Protocol):
+    """A driver that need not wait for ever."""
+
+    def wait_until(self, mark: Any, seconds: float) -> bool:
+        """As `wait`, but for so long at most; whether the mark was reached."""
+        ...
+
+    def abandon(self, queue: Any) -> str:
+        """Give up a queue whose work does not end; says what became of the device, for the error."""
         ...
 
 

@@ -311,7 +311,7 @@ class Kernel(Dispatcher):
     ) -> None:
         values = bind(self.name, self.parameters, args, kwargs)
         there, placed = in_place(values)
-        if there is not None:
+        if there is not None and context.current().time_limit is None:
             named = None if block is None else check_block(self.name, block, len(shape), 1 << 62)
             if self._run_variant(there, shape, named, placed):
                 return

@@ -21,6 +21,7 @@ from gyral.jit.arguments import ArrayGiven, Given, ScalarGiven
 from gyral.jit.device_records import new_device_record
 from gyral.jit.records import new_record, report
 from gyral.jit.scalars import bits_of
+from gyral.jit.timelimit import run_within
 from gyral.jit.transfer import Copies
 from gyral.runtime.array import DeviceArray
 from gyral.runtime.device import Device, current_device
@@ -114,13 +115,17 @@ def run(
     packed = pack(signature, given, copies.pointers)
     keep = (*(a.owner for a in arrays), *copies.kept)
     caps = device.capabilities
-    if signature.needs_record and not caps.unified:
+    if signature.needs_record and not caps.unified and context.current().time_limit is None:
         _run_recorded(device, program, Launch(shape, packed, keep=keep), arrays)
         copies.bring_back()
         return
     record = new_record(signature) if signature.needs_record else None
     done = None if record is None else lambda: report(record, signature, shape)
     launch = Launch(shape, packed, record, keep, done)
+    if (limit := context.current().time_limit) is not None:
+        run_within(kernel, device, program, launch, buffers, limit)
+        copies.bring_back()
+        return
     hosted = any(not isinstance(a.owner, DeviceArray) for a in arrays)
     at_once = not caps.streams or not arrays or hosted or any(b.exposed for b in buffers)
     if at_once and (stream is None or hosted):

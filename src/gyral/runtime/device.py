@@ -143,7 +143,8 @@ def synchronize() -> None:
 
 
 def options(**changes: Any) -> Scoped:
-    """Options for the launches inside a `with`: check, fastmath, downcast, implicit_copies, device, stream.
+    """Options for the launches inside a `with`: check, fastmath, downcast, implicit_copies, device, stream,
+    time_limit (seconds that a launch may take).
 
     They belong to the task or thread that entered the block. UserError for an unknown option.
     """
@@ -153,6 +154,9 @@ def options(**changes: Any) -> Scoped:
         raise UserError(f"there is no option {unknown[0]!r}; known: {', '.join(sorted(known))}")
     if "device" in changes and changes["device"] is not None:
         changes["device"] = device(changes["device"])
+    limit = changes.get("time_limit")
+    if limit is not None and not (isinstance(limit, (int, float)) and limit > 0):
+        raise UserError(f"time_limit is a number of seconds above 0, not {limit!r}")
     if "check" in changes:
         changes["check"] = check_level(changes["check"])
     return Scoped(**changes)

@@ -17,7 +17,7 @@ from gyral.core.driver import Launch, Pointer
 from gyral.core.dtypes import SCALARS
 from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, UserError
 from gyral.drivers.cpu.identity import memory_bytes, vector_bits
-from gyral.drivers.cpu.queue import Mark, Queue, wait
+from gyral.drivers.cpu.queue import Mark, Queue, wait, wait_until
 
 _ALIGNMENT = 64
 _INTEGERS = frozenset(t for t in SCALARS if t.is_integer)
@@ -93,7 +93,9 @@ class CpuDriver:
         slots = pack(launch.arguments)
 
         def work() -> None:
-            program.plan.run_packed(launch.shape, slots, launch.record)
+            # With a number of threads given, the GIL is released whatever the launch is estimated to cost.
+            threads = self.capabilities.units if launch.limited else None
+            program.plan.run_packed(launch.shape, slots, launch.record, threads)
             if launch.done is not None:
                 launch.done()
 
@@ -124,6 +126,15 @@ class CpuDriver:
     def wait(self, mark: Mark) -> None:
         """Block until a mark is reached."""
         wait(mark)
+
+    def wait_until(self, mark: Mark, seconds: float) -> bool:
+        """Block until a mark is reached, for so long at most."""
+        return wait_until(mark, seconds)
+
+    def abandon(self, queue: Queue) -> str:
+        """Machine code cannot be stopped from outside: its threads go on."""
+        queue.abandon()
+        return "it goes on in threads of its own, which only the end of the process stops"
 
     def close(self) -> None:
         """Nothing is held beyond the queues, which end with their last reference."""

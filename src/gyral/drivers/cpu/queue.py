@@ -78,6 +78,11 @@ class Queue:
             self._end()
             wait(mark)
 
+    def abandon(self) -> None:
+        """Let go of the thread: it ends when its work does, and nobody waits for it."""
+        self._closed = True
+        self._end()
+
     def _put(self, work: Callable[[], None]) -> None:
         if self._closed:
             raise StateError("the queue is closed")
@@ -104,6 +109,14 @@ def wait(mark: Mark) -> None:
     while not mark.reached.wait(0.2):
         pass
     mark.state.raise_failure()
+
+
+def wait_until(mark: Mark, seconds: float) -> bool:
+    """Block until a mark is reached, for so long at most; raises as `wait` does."""
+    if not mark.reached.wait(seconds):
+        return False
+    mark.state.raise_failure()
+    return True
 
 
 def _serve(state: _State) -> None:
