@@ -17,7 +17,7 @@ from tests.emitted import NEON, Trial, emitted, fresh
 from gyral.compiler.emit.llvm.program import ENTRY
 from gyral.core.driver import Pointer
 from gyral.drivers.cpu import codegen, image
-from gyral.drivers.cpu.driver import pack as slots_of
+from gyral.drivers.cpu.slots import pack as slots_of
 from gyral.jit.arguments import ArrayGiven
 from gyral.jit.launch import pack
 

@@ -7,7 +7,7 @@ Everything here is safe to use from many Python threads. `Shape`, `ArrayParam`, 
 `CpuPlace` are names for type checkers and do not exist at run time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias, TypedDict, final
 
@@ -137,6 +137,35 @@ class Bound:
     def plan(self) -> Plan: ...
     @property
     def args(self) -> tuple[Any, ...]: ...
+    def __call__(self) -> None: ...
+
+@final
+class Graph:
+    """The launches of a batch. `graph()` runs them all; raises what `Plan.run` or a `done` raises."""
+
+    def __new__(
+        cls,
+        levels: tuple[
+            tuple[tuple[Plan, Shape, Buffer, Buffer | None, Callable[[], object] | None], ...], ...
+        ],
+    ) -> Graph:
+        """
+        Each step is (plan, shape, slots, record, done), packed as for `Plan.run_packed`; `done` is called
+        behind it. The steps of a level are independent of each other and wait for those of the levels before.
+        """
+    @property
+    def steps(self) -> int:
+        """Number of launches."""
+    def replace(
+        self,
+        number: int,
+        shape: Shape,
+        slots: Buffer,
+        record: Buffer | None,
+        done: Callable[[], object] | None,
+        /,
+    ) -> None:
+        """Give a step, counted over all levels, other arguments. RuntimeError while the graph runs."""
     def __call__(self) -> None: ...
 
 @final

@@ -60,7 +60,7 @@ PyMODINIT_FUNC PyInit__native(void)
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddFunctions(module, gy_scope_methods) < 0 || gy_add_code(module) < 0 ||
         gy_add_plan(module) < 0 || gy_add_bound(module) < 0 || gy_add_launch(module) < 0 ||
-        gy_add_dispatcher(module) < 0) {
+        gy_add_dispatcher(module) < 0 || gy_add_graph(module) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "share.h"
 
 /* Both are part of the stable ABI and honoured by 3.11, whose limited headers do not show them yet. */
 #ifndef Py_TPFLAGS_HAVE_VECTORCALL
@@ -132,7 +133,7 @@ typedef enum gy_fit {
     GY_MISFIT_MEMORY,
 } gy_fit;
 
-extern PyTypeObject *GyCodeType, *GyPlanType, *GyBoundType, *GyLaunchType, *GyDispatcherType;
+extern PyTypeObject *GyCodeType, *GyPlanType, *GyBoundType, *GyLaunchType, *GyDispatcherType, *GyGraphType;
 
 /* code.c */
 PyObject *gy_load(PyObject *module, PyObject *args);
@@ -161,8 +162,12 @@ int gy_parse_key(PyObject *key, int rank, int64_t shape[3], int64_t block[3]);
 int gy_parse_extents(PyObject *value, int rank, int64_t out[3]);
 PyObject *gy_extents_tuple(const int64_t extents[3], int rank);
 
-/* run.c: runs with the GIL held on entry and return; -1 with an exception set. */
+/* run.c: both run with the GIL held on entry and return; -1 with an exception set. */
+enum { GY_KEEP_GIL_NS = 20 * 1000 };
 int gy_run(GyPlan *plan, const gy_frame *frame, int64_t items, int threads);
+/* Gives up the GIL and shares the work over the pool; fills in who polls. */
+int gy_run_work(gy_work *work, gy_outcome *outcome);
+void gy_learn(GyPlan *plan, double ns, double items);
 
 /* record.c */
 int gy_record_take(const GyPlan *plan, PyObject *object, Py_buffer *view, gy_frame *frame);
@@ -185,6 +190,7 @@ int gy_add_plan(PyObject *module);
 int gy_add_bound(PyObject *module);
 int gy_add_launch(PyObject *module);
 int gy_add_dispatcher(PyObject *module);
+int gy_add_graph(PyObject *module);
 
 /* machine.c */
 PyObject *gy_topology_py(PyObject *module, PyObject *args, PyObject *kwargs);

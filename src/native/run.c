@@ -18,7 +18,6 @@
 #include "scratch.h"
 
 enum {
-    KEEP_GIL_NS = 20 * 1000,
     UNTIMED_NS = 2 * 1000, /* two clock reads cost 40 ns: below this only some launches are timed */
     TIME_EVERY = 16,
     SUSPECT_RATIO = 4,
@@ -54,7 +53,7 @@ static int poll_signals(void *context)
 
 /* Follows the cost of a plan.  One sample far above the estimate may be a preempted thread, so it
  * takes a second one to believe it. */
-static void learn(GyPlan *plan, double ns, double items)
+void gy_learn(GyPlan *plan, double ns, double items)
 {
     double sample = ns / items;
     if (!plan->measured) {
@@ -83,7 +82,7 @@ static void *take_scratch(const GyPlan *plan, gy_scratch **here)
 }
 
 /* With the GIL held: the whole launch when its cost is known to be small, else items in doubling
- * steps until KEEP_GIL_NS have passed.  Returns how far it came, or -1. */
+ * steps until GY_KEEP_GIL_NS have passed.  Returns how far it came, or -1. */
 static int64_t run_held(GyPlan *plan, const gy_frame *frame, int64_t items)
 {
     gy_scratch *here = NULL;
@@ -97,26 +96,41 @@ static int64_t run_held(GyPlan *plan, const gy_frame *frame, int64_t items)
         int64_t began = timed ? gy_now_ns() : 0;
         plan->entry(frame, 0, items, scratch);
         if (timed)
-            learn(plan, (double)(gy_now_ns() - began), (double)items);
+            gy_learn(plan, (double)(gy_now_ns() - began), (double)items);
         done = items;
     } else {
         int64_t began = gy_now_ns(), took = 0;
-        for (int64_t step = 1; done < items && took < KEEP_GIL_NS; step *= 2) {
+        for (int64_t step = 1; done < items && took < GY_KEEP_GIL_NS; step *= 2) {
             int64_t stop = items - done > step ? done + step : items;
             plan->entry(frame, done, stop, scratch);
             done = stop;
             took = gy_now_ns() - began;
         }
-        learn(plan, (double)took, (double)done);
+        gy_learn(plan, (double)took, (double)done);
     }
     if (here != NULL)
         gy_scratch_give(here, scratch);
     return done;
 }
 
-static int run_released(GyPlan *plan, const gy_frame *frame, int64_t begin, int64_t end, int threads)
+int gy_run_work(gy_work *work, gy_outcome *outcome)
 {
     released here;
+    work->poll = handles_signals() ? poll_signals : NULL;
+    work->poll_context = &here;
+    here.state = PyEval_SaveThread();
+    gy_status status = gy_pool_run(work, outcome);
+    PyEval_RestoreThread(here.state);
+    if (status == GY_NO_MEMORY)
+        PyErr_NoMemory();
+    else if (status == GY_FORKED && !PyErr_Occurred())
+        PyErr_SetString(PyExc_RuntimeError,
+                        "the process was forked in the middle of this launch; its result in the child is incomplete");
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int run_released(GyPlan *plan, const gy_frame *frame, int64_t begin, int64_t end, int threads)
+{
     gy_outcome outcome;
     gy_work work = {
         .entry = plan->entry,
@@ -126,20 +140,11 @@ static int run_released(GyPlan *plan, const gy_frame *frame, int64_t begin, int6
         .scratch_bytes = plan->scratch_bytes,
         .ns_per_item = plan->ns_per_item,
         .threads = threads,
-        .poll = handles_signals() ? poll_signals : NULL,
-        .poll_context = &here,
     };
-    here.state = PyEval_SaveThread();
-    gy_status status = gy_pool_run(&work, &outcome);
-    PyEval_RestoreThread(here.state);
+    int result = gy_run_work(&work, &outcome);
     if (outcome.items > 0)
-        learn(plan, (double)outcome.busy_ns, (double)outcome.items);
-    if (status == GY_NO_MEMORY)
-        PyErr_NoMemory();
-    else if (status == GY_FORKED && !PyErr_Occurred())
-        PyErr_SetString(PyExc_RuntimeError,
-                        "the process was forked in the middle of this launch; its result in the child is incomplete");
-    return PyErr_Occurred() ? -1 : 0;
+        gy_learn(plan, (double)outcome.busy_ns, (double)outcome.items);
+    return result;
 }
 
 int gy_run(GyPlan *plan, const gy_frame *frame, int64_t items, int threads)
@@ -148,7 +153,7 @@ int gy_run(GyPlan *plan, const gy_frame *frame, int64_t items, int threads)
         return 0;
     int64_t done = 0;
     Py_INCREF((PyObject *)plan);
-    if (threads <= 1 && plan->ns_per_item * (double)items < KEEP_GIL_NS)
+    if (threads <= 1 && plan->ns_per_item * (double)items < GY_KEEP_GIL_NS)
         done = run_held(plan, frame, items);
     int result = done < 0 ? -1 : 0;
     if (done >= 0 && done < items)

@@ -14,7 +14,8 @@ from gyral.core import native
 from gyral.core.artifact import Artifact, CompileOptions, Signature
 from gyral.core.driver import Bits, Pointer
 from gyral.core.errors import InternalError, UnsupportedError, UserError
-from gyral.drivers.cpu.driver import CpuDriver, pack
+from gyral.drivers.cpu.driver import CpuDriver
+from gyral.drivers.cpu.slots import pack
 from gyral.jit.arguments import ArrayGiven, ScalarGiven, StaticGiven, Weak, take
 from gyral.jit.parameters import Parameter
 from gyral.jit.scalars import bits_of

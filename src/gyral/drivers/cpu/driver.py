@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,11 +13,13 @@ import numpy as np
 from gyral.core import native, settings
 from gyral.core.artifact import ArrayParameter, Artifact, Parameter, Signature
 from gyral.core.caps import Capabilities
-from gyral.core.driver import Launch, Pointer
+from gyral.core.driver import Launch, Step
 from gyral.core.dtypes import SCALARS
 from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, UserError
+from gyral.drivers.cpu.graph import Graph
 from gyral.drivers.cpu.identity import memory_bytes, vector_bits
 from gyral.drivers.cpu.queue import Mark, Queue, wait, wait_until
+from gyral.drivers.cpu.slots import pack
 
 _ALIGNMENT = 64
 _INTEGERS = frozenset(t for t in SCALARS if t.is_integer)
@@ -136,6 +138,18 @@ class CpuDriver:
         queue.abandon()
         return "it goes on in threads of its own, which only the end of the process stops"
 
+    def record(self, steps: Sequence[Step]) -> Graph:
+        """A graph of launches, replayed by one native call."""
+        return Graph(steps)
+
+    def replay(self, queue: Queue | None, graph: Graph) -> None:
+        """Run a graph now, or when its turn comes."""
+        self._do(queue, graph.run)
+
+    def replace(self, graph: Graph, number: int, launch: Launch) -> None:
+        """Give a step of a graph other arguments."""
+        graph.replace(number, launch)
+
     def close(self) -> None:
         """Nothing is held beyond the queues, which end with their last reference."""
 
@@ -176,14 +190,3 @@ def _slots(parameter: Parameter) -> tuple[Any, ...]:
 
 def _window(address: int, nbytes: int) -> memoryview:
     return memoryview((ctypes.c_ubyte * nbytes).from_address(address)).cast("B")
-
-
-def pack(arguments: Any) -> bytes:
-    """Arguments as the kernel's slots: pointer, extents and strides per array, the bits of each scalar."""
-    words: list[int] = []
-    for argument in arguments:
-        if isinstance(argument, Pointer):
-            words += (argument.address, *argument.shape, *(s & 0xFFFFFFFFFFFFFFFF for s in argument.strides))
-        else:
-            words.append(argument.value)
-    return struct.pack(f"<{len(words)}Q", *words)
