@@ -1,0 +1,144 @@
+"""Programs: OpenCL C built for one device, checked against its limits, and the kernels that run it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from gyral.core.abi import ENTRY, HEADER
+from gyral.core.artifact import ArrayParameter, Artifact, Signature
+from gyral.core.caps import Capabilities
+from gyral.core.driver import Launch, Pointer
+from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, UnsupportedError
+from gyral.drivers.opencl.capabilities import correct_division
+from gyral.drivers.opencl.failures import Checked, failure
+from gyral.drivers.opencl.memory import Memories
+
+_SHOWN = 4000
+"""Characters of a build log that an error repeats."""
+
+
+class Program:
+    """Built code. Arguments are state of OpenCL's kernel objects, so that each thread has one of its own."""
+
+    __slots__ = ("_local", "_make", "block", "signature")
+
+    def __init__(self, signature: Signature, make: Any) -> None:
+        self.signature = signature
+        self.block = signature.item[::-1]
+        self._make = make
+        self._local = threading.local()
+
+    def kernel(self) -> Any:
+        """This thread's kernel object."""
+        found = getattr(self._local, "kernel", None)
+        if found is None:
+            found = self._local.kernel = self._make()
+        return found
+
+    def fresh(self) -> Any:
+        """A kernel object for the caller alone."""
+        return self._make()
+
+
+def build(cl: Any, context: Any, device: Any, caps: Capabilities, artifact: Artifact) -> Program:
+    """Build an artifact for a device.
+
+    InternalError with the log when the compiler refuses our text; DeviceError of kind RESOURCE with the sizes
+    when the kernel needs more on-chip memory or larger blocks than there are.
+    """
+    if artifact.form != "opencl-c":
+        raise InternalError(f"OpenCL builds OpenCL C, not {artifact.form!r}")
+    signature = artifact.signature
+    _check_sizes(signature, device, caps)
+    options = "-cl-std=CL1.2"
+    if correct_division(device) and not signature.options.fastmath:
+        options += " -cl-fp32-correctly-rounded-divide-sqrt"
+    with Checked(cl.Error, f"take the source of {signature.name}"):
+        program = cl._cl._Program(context, artifact.code.decode())
+    try:
+        # Below pyopencl's own build, which warns of every log and keeps binaries in a place of its own.
+        program._build(options.encode(), [device])
+    except cl.Error as error:
+        raise _refused(cl, program, device, signature, error) from error
+    with Checked(cl.Error, f"find the kernel of {signature.name}"):
+        kernel = cl._cl.Kernel(program, ENTRY)
+    _check_kernel(cl, kernel, device, signature, caps)
+    return Program(signature, lambda: cl._cl.Kernel(program, ENTRY))
+
+
+def bind(
+    kernel: Any, memories: Memories, arguments: Sequence[Any], launch: Launch, slots: bytes, sites: bool
+) -> None:
+    """Set all arguments of a kernel object: a buffer per array, the record if there is one, the slots."""
+    at = 0
+    for argument in arguments:
+        if isinstance(argument, Pointer):
+            kernel.set_arg(at, memories.buffer(argument.address))
+            at += 1
+    if sites:
+        if not isinstance(launch.record, Pointer):
+            raise InternalError("a kernel with checks or prints was launched without a record on the device")
+        kernel.set_arg(at, memories.buffer(launch.record.address))
+        at += 1
+    kernel.set_arg(at, slots)
+
+
+def _check_sizes(signature: Signature, device: Any, caps: Capabilities) -> None:
+    """What can be known before anything is built."""
+    if signature.shared_bytes > caps.shared_bytes:
+        raise DeviceError(
+            f"{signature.name} needs {signature.shared_bytes} bytes of shared memory per block, and "
+            f"{device.name} has {caps.shared_bytes}; use smaller shared arrays or smaller blocks",
+            DeviceErrorKind.RESOURCE,
+        )
+    widths = device.max_work_item_sizes
+    for extent, most, axis in zip(signature.item[::-1], widths, "xyz", strict=False):
+        if extent > most:
+            raise DeviceError(
+                f"{signature.name} runs in blocks of {extent} threads along {axis}, and {device.name} takes "
+                f"{most} there; launch it with another block=",
+                DeviceErrorKind.RESOURCE,
+            )
+    arrays = [p for p in signature.parameters if isinstance(p, ArrayParameter)]
+    words = len(HEADER) + len(signature.parameters) + 2 * sum(p.rank for p in arrays)
+    nbytes = 8 * (words + len(arrays) + signature.needs_record)
+    if nbytes > device.max_parameter_size:
+        raise UnsupportedError(
+            f"the arguments of {signature.name} take {nbytes} bytes, and {device.name} takes "
+            f"{device.max_parameter_size}; give it fewer arrays, or several rows of one array"
+        )
+
+
+def _check_kernel(cl: Any, kernel: Any, device: Any, signature: Signature, caps: Capabilities) -> None:
+    """What only the built kernel tells: the block it can run in, the memory the compiler added."""
+    info = cl.kernel_work_group_info
+    with Checked(cl.Error, f"ask what {signature.name} needs"):
+        most = kernel.get_work_group_info(info.WORK_GROUP_SIZE, device)
+        local = kernel.get_work_group_info(info.LOCAL_MEM_SIZE, device)
+    x, y, z = signature.item
+    if x * y * z > most:
+        raise DeviceError(
+            f"{signature.name} was compiled for blocks of {x * y * z} threads, and {device.name} has room for "
+            f"{most} of them (registers or shared memory); launch it with a smaller block=",
+            DeviceErrorKind.RESOURCE,
+        )
+    if local > caps.shared_bytes:
+        raise DeviceError(
+            f"{signature.name} as built needs {local} bytes of shared memory per block, and {device.name} has "
+            f"{caps.shared_bytes}; use smaller shared arrays or smaller blocks",
+            DeviceErrorKind.RESOURCE,
+        )
+
+
+def _refused(cl: Any, program: Any, device: Any, signature: Signature, error: Any) -> Exception:
+    log = str(program.get_build_info(device, cl.program_build_info.LOG)).strip()
+    status = program.get_build_info(device, cl.program_build_info.STATUS)
+    if status != cl.build_status.ERROR:
+        return failure(error, f"build {signature.name}")
+    shown = log if len(log) <= _SHOWN else log[:_SHOWN] + " ..."
+    return InternalError(
+        f"{device.name} refused the OpenCL C that was made of {signature.name}; please report it with the "
+        f"kernel. The compiler said:\n{shown or error}"
+    )

@@ -1,0 +1,131 @@
+"""Ordered queues of an OpenCL device, and points in them.
+
+Every command gives an event, so that a mark is the event of the last one and costs nothing. What queued work
+uses is held beside its event until the work is known to be done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from gyral.core.errors import StateError
+from gyral.drivers.opencl.failures import broken, failure
+
+_LOOK = 32
+"""Commands after which a queue looks whether earlier ones are done, to let go of what they hold."""
+
+
+class Mark:
+    """A point in a queue: the event of the last command before it, None before the first."""
+
+    __slots__ = ("event", "queue", "serial")
+
+    def __init__(self, queue: Queue, event: Any, serial: int) -> None:
+        self.queue = queue
+        self.event = event
+        self.serial = serial
+
+
+class Queue:
+    """One in-order command queue. Safe for use by many threads."""
+
+    def __init__(self, cl: Any, context: Any, device: Any) -> None:
+        self.native = cl.CommandQueue(context, device, cl.command_queue_properties.PROFILING_ENABLE)
+        self._cl = cl
+        self._status = cl.event_info.COMMAND_EXECUTION_STATUS
+        self._complete = cl.command_execution_status.COMPLETE
+        self._lock = threading.Lock()
+        self._held: deque[tuple[int, Any, Any]] = deque()
+        self._serial = 0
+        self._last: Any = None
+        self._waits: list[Any] | None = None
+        self._closed = False
+
+    def put(self, enqueue: Callable[[Any, list[Any] | None], Any], keep: Any, doing: str) -> Mark:
+        """Add one command: `enqueue` is called with the native queue and the events to begin after.
+
+        `keep` is held until it is done. DeviceError says what `doing` failed.
+        """
+        done: list[Any] = []
+        with self._lock:
+            if self._closed:
+                raise StateError("the queue is closed")
+            try:
+                event = enqueue(self.native, self._waits)
+            except self._cl.Error as error:
+                raise failure(error, doing) from error
+            self._waits = None
+            self._last = event
+            self._serial = serial = self._serial + 1
+            self._held.append((serial, event, keep))
+            if serial % _LOOK == 0:
+                self._release(done)
+        # Only here, outside the lock, are the last references dropped: that frees memory, which may wait.
+        done.clear()
+        return Mark(self, event, serial)
+
+    def mark(self) -> Mark:
+        """A mark behind all commands so far, and behind all marks the queue was told to wait for."""
+        if self._waits:
+            return self.marker()
+        with self._lock:
+            return Mark(self, self._last, self._serial)
+
+    def marker(self) -> Mark:
+        """A mark with a command of its own, which notes the device's clock."""
+        enqueue = self._cl.enqueue_marker
+        return self.put(lambda native, waits: enqueue(native, waits), None, "mark a queue")
+
+    def after(self, mark: Mark) -> None:
+        """Let later commands begin after a mark."""
+        if mark.queue is self or mark.event is None:
+            return
+        mark.queue.flush()
+        with self._lock:
+            self._waits = [*(self._waits or ()), mark.event]
+
+    def flush(self) -> None:
+        """Hand all commands to the device; without it another queue may wait for ever."""
+        try:
+            self.native.flush()
+        except self._cl.Error as error:
+            raise failure(error, "hand work to the device") from error
+
+    def wait(self, mark: Mark) -> None:
+        """Block until a mark of this queue is reached. DeviceError of kind FATAL when its work failed."""
+        if mark.event is None:
+            return
+        try:
+            mark.event.wait()
+        except self._cl.Error as error:
+            raise broken(error, mark.event.get_info(self._status)) from error
+        done: list[Any] = []
+        with self._lock:
+            while self._held and self._held[0][0] <= mark.serial:
+                done.append(self._held.popleft())
+            if self._last is mark.event:
+                self._last = None
+        done.clear()
+
+    def finish(self) -> None:
+        """Wait for everything on the queue."""
+        self.wait(self.mark())
+
+    def abandon(self) -> None:
+        """Take no more work, and let go of what was held."""
+        with self._lock:
+            self._closed = True
+            held, self._held = self._held, deque()
+        held.clear()
+
+    def _release(self, done: list[Any]) -> None:
+        """Take off what is held for the commands that are done; the queue is in order."""
+        held = self._held
+        while len(held) > 1:
+            middle = len(held) // 2
+            if held[middle][1].get_info(self._status) > self._complete:
+                return
+            done += [held.popleft() for _ in range(middle + 1)]
