@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gyral.compiler.interp.express import ENVIRONMENT, EXPRESSIONS, assign, literal, write
+from gyral.compiler.interp.halves import join, split
 from gyral.compiler.interp.memory import allocate, leaf_place
 from gyral.compiler.interp.race import ACCESSES, Access
+from gyral.compiler.interp.team import ends_early, guard, is_guarded, is_team
 from gyral.compiler.ir.graph import Block, Module, Op, Value
 from gyral.compiler.ir.ops.arith import AddOp, AndOp, MaxOp, MinOp, OrOp, SubOp, XorOp
 from gyral.compiler.ir.traits import GANG, SYNC
@@ -22,7 +24,7 @@ from gyral.core.artifact import Site
 from gyral.core.dtypes import ArrayType
 from gyral.core.errors import InternalError
 
-IDS = "g0, g1, g2, l0, l1, l2, lane, shared"
+IDS = "g0, g1, g2, l0, l1, l2, lane, shared, alive"
 _MAX_INDENT = 60
 _MAX_LOOPS = 12
 _NAME = re.compile(r"\b[vm]\d+\w*")
@@ -39,6 +41,7 @@ class Program:
     shared: list[MemType]
     accesses: list[Access]
     source: str
+    team: bool
 
     @property
     def waiting(self) -> bool:
@@ -54,6 +57,7 @@ class _Shared:
     index_bits: int
     limited: bool
     watched: bool
+    team: bool
     accesses: list[Access] = field(default_factory=list)
     sites: list[Site] = field(default_factory=list)
     waits: list[Op] = field(default_factory=list)
@@ -69,7 +73,8 @@ def compile_module(
     module: Module, check: bool, index_bits: int, limited: bool, watched: bool = False
 ) -> Program:
     """Generate and compile the program of a module with a kernel; `watched` tells of every access."""
-    common = _Shared(check, index_bits, limited, watched, waiting=_waiting_functions(module))
+    team = is_team(module)
+    common = _Shared(check, index_bits, limited, watched, team, waiting=_waiting_functions(module))
     common.numbers = {symbol: number for number, symbol in enumerate(module.functions)}
     functions: list[str] = []
     for symbol, function in module.functions.items():
@@ -82,7 +87,7 @@ def compile_module(
         " F = launch.rounding; fail = launch.fail; out = launch.out",
         " tick = launch.tick; clock = launch.clock",
         " S0, S1, S2 = launch.shape; B0, B1, B2 = launch.block; N0, N1, N2 = launch.grid",
-        " SUB = launch.subgroup; span = launch.span",
+        " SUB = launch.subgroup; span = launch.span; dies = launch.dies; Failed = launch.failure",
         *([" watch = launch.watch.of; touch = launch.watch.touch; fence = launch.watch.fence"] * watched),
         *(" " + line for line in [*functions, *common.outlined, *kernel]),
         " return thread",
@@ -90,7 +95,7 @@ def compile_module(
     source = "\n".join(lines) + "\n"
     names = {**ENVIRONMENT, **common.types, "allocate": allocate}
     exec(compile(source, "<interpreted kernel>", "exec"), names)
-    return Program(names["make"], common.sites, common.waits, common.shared, common.accesses, source)
+    return Program(names["make"], common.sites, common.waits, common.shared, common.accesses, source, team)
 
 
 def _waiting_functions(module: Module) -> set[str]:
@@ -198,6 +203,11 @@ class _Writer:
             self.put(write(op, self.new(op.results[0]), args, self.common.index_bits))
         elif op.regions and (self.indent > _MAX_INDENT or self.loops > _MAX_LOOPS):
             self.outline(op)
+        elif self.common.team and is_guarded(op) and not op.traits & (SYNC | GANG):
+            kept, self.lines, indent, self.indent = self.lines, [], self.indent, 0
+            _STATEMENTS[op.name](self, op)
+            written, self.lines, self.indent = self.lines, kept, indent
+            guard(self, op, written)
         elif op.name in _STATEMENTS:
             _STATEMENTS[op.name](self, op)
         elif op.traits & (SYNC | GANG):
@@ -315,6 +325,8 @@ def _for(w: _Writer, op: Op) -> None:
     w.indent += 1
     w.loops += 1
     w.put("tick()" if w.common.limited else "pass")
+    if w.common.team and ends_early(op):
+        w.put("if not alive[0]: break")
     w.block(body)
     _next(w, targets, body.terminator.operands)
     w.indent -= 1
@@ -333,7 +345,8 @@ def _while(w: _Writer, op: Op) -> None:
         w.put("tick()")
     w.block(test)
     go, *passed = test.terminator.operands
-    w.put(f"if not {w.of(go)}: break")
+    gone = " or not alive[0]" if w.common.team and ends_early(op) else ""
+    w.put(f"if not {w.of(go)}{gone}: break")
     for arg, value in zip(body.args, passed, strict=True):
         w.names[arg] = w.of(value)
     w.block(body)
@@ -425,6 +438,10 @@ def _print(w: _Writer, op: Op) -> None:
     w.put(f"out({len(w.common.sites) - 1}, (g0, g1, g2), ({values}))")
 
 
+def _same(w: _Writer, op: Op) -> None:
+    w.names[op.results[0]] = w.of(op.operands[0])
+
+
 def _fence(w: _Writer, op: Op) -> None:
     if w.common.watched:
         w.put("fence((g0, g1, g2))")
@@ -467,6 +484,10 @@ _STATEMENTS: dict[str, Callable[[_Writer, Op], None]] = {
     "grid.grid_dim": _axis("N{}"),
     "grid.span": _span,
     "grid.fence": _fence,
+    "grid.active": lambda w, op: w.put(f"{w.new(op.results[0])} = alive[0]"),
+    "grid.uniform": _same,
+    "cast.split": split,
+    "cast.join": join,
     "grid.clock": lambda w, op: w.put(f"{w.new(op.results[0])} = clock()"),
     "subgroup.size": _axis("SUB"),
     "subgroup.lane_id": _axis("lane"),

@@ -1,14 +1,15 @@
 """Run a module over a launch: the specification that every device is compared with.
 
 Threads run in order, or block by block as generators where they wait for one another. Threads beyond the
-shape do not run: nothing they could do is seen. Accesses out of bounds always fail here, checked or not, as
-what they do elsewhere is undefined.
+shape do not run, as nothing they could do is seen; in programs for whole blocks (see `team`) they do. Any
+access out of bounds always fails here, checked or not, as what it does elsewhere is undefined.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count, product
 from typing import Any, NoReturn, TextIO
 
@@ -151,8 +152,20 @@ def _three(extents: Sequence[int], fill: int) -> Extents:
     return padded  # type: ignore[return-value]
 
 
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """A thread of the running block: its ids, its number in the block, its steps, whether it has effects."""
+
+    ids: Extents
+    number: int
+    steps: Any
+    alive: list[bool]
+
+
 class _Launch:
     """One launch under way; what generated code calls stands here."""
+
+    failure = Failed
 
     def __init__(
         self, program: Program, shape: Extents, block: Extents, subgroup: int, max_steps: int | None
@@ -176,6 +189,12 @@ class _Launch:
     def fail(self, site: int, *values: Any) -> NoReturn:
         """The running thread failed at a site."""
         raise Failed(site, values)
+
+    def dies(self, alive: list[bool], ids: Extents, failed: Failed) -> None:
+        """A thread of a block that goes on after a failure; one that was not active stays silent."""
+        if alive[0]:
+            alive[0] = False
+            self.note(ids, failed)
 
     def out(self, site: int, ids: Extents, values: tuple[Any, ...]) -> None:
         """The running thread prints."""
@@ -213,14 +232,20 @@ class _Launch:
                 continue
             for ids, local, lane in self.threads(block):
                 try:
-                    thread(*ids, *local, lane % self.subgroup, shared)
+                    thread(*ids, *local, lane % self.subgroup, shared, [self.exists(ids)])
                 except Failed as failed:
                     self.note(ids, failed)
 
+    def exists(self, ids: Extents) -> bool:
+        """Whether a thread is one of the launch's."""
+        return all(g < s for g, s in zip(ids, self.shape, strict=True))
+
     def threads(self, block: Sequence[int]) -> Iterator[tuple[Extents, Extents, int]]:
-        """Ids, local ids and number of the threads of a block that exist, in linear order."""
+        """Ids, local ids and number of the threads of a block that are to run, in linear order."""
         (b0, b1, b2), (s0, s1, s2) = self.block, self.shape
         o0, o1, o2 = block[0] * b0, block[1] * b1, block[2] * b2
+        if self.program.team:
+            s0, s1, s2 = o0 + b0, o1 + b1, o2 + b2
         for l0 in range(min(b0, s0 - o0)):
             for l1 in range(min(b1, s1 - o1)):
                 number = (l0 * b1 + l1) * b2
@@ -229,36 +254,41 @@ class _Launch:
 
     def wait_for_all(self, thread: Callable[..., Any], block: Sequence[int], shared: list[Any]) -> None:
         """Run a block's threads from one common op to the next."""
-        running = [
-            (ids, number, thread(*ids, *local, number % self.subgroup, shared), None)
-            for ids, local, number in self.threads(block)
-        ]
+        running: list[tuple[_Thread, Any]] = []
+        for ids, local, number in self.threads(block):
+            alive = [self.exists(ids)]
+            steps = thread(*ids, *local, number % self.subgroup, shared, alive)
+            running.append((_Thread(ids, number, steps, alive), None))
         while running:
             places: set[int] = set()
             ended = 0
-            waiting: list[tuple[Extents, int, Any, Request]] = []
-            for ids, number, steps, value in running:
+            waiting: list[tuple[_Thread, Request]] = []
+            for one, value in running:
                 try:
-                    place, given, amount = steps.send(value)
+                    place, given, amount = one.steps.send(value)
                 except StopIteration:
                     ended += 1
                 except Failed as failed:
-                    self.note(ids, failed)
+                    self.note(one.ids, failed)
                 else:
                     places.add(place)
-                    waiting.append((ids, number, steps, (number, given, amount)))
+                    waiting.append((one, (one.number, given, amount)))
             if waiting and (ended or len(places) > 1):
                 self.refuse([self.program.waits[place] for place in places])
             if not waiting:
                 return
             op = self.program.waits[places.pop()]
-            results = together(op, [request for *_, request in waiting], self.subgroup)
+            results = self.together(op, waiting)
             if self.watch is not None and op.traits & SYNC:
-                self.watch.barrier([ids for ids, *_ in waiting])
-            running = [
-                (ids, number, steps, result)
-                for (ids, number, steps, _), result in zip(waiting, results, strict=True)
-            ]
+                self.watch.barrier([one.ids for one, _ in waiting])
+            running = [(one, result) for (one, _), result in zip(waiting, results, strict=True)]
+
+    def together(self, op: Op, waiting: Sequence[tuple[_Thread, Request]]) -> list[Any]:
+        """What each thread gets from an op; those that are not active bring nothing to a subgroup."""
+        if not self.program.team or op.traits & SYNC:
+            return together(op, [request for _, request in waiting], self.subgroup)
+        results = iter(together(op, [r for one, r in waiting if one.alive[0]], self.subgroup))
+        return [next(results) if one.alive[0] else request[1] for one, request in waiting]
 
     def refuse(self, ops: list[Op]) -> NoReturn:
         """Threads of one block stand at different ops."""

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeAlias
 from gyral.compiler.ir.graph import Block, Op, Value
 from gyral.compiler.ir.traits import Trait
 from gyral.compiler.ir.types import MemType, Type
-from gyral.core.dtypes import ArrayType, DType, bool_, index
+from gyral.core.dtypes import ArrayType, DType, bool_, index, u32
 from gyral.core.span import NOWHERE, Span
 
 
@@ -43,6 +43,7 @@ BITS = Constraint("integer or bool", _scalar(lambda t: t.is_integer or t is bool
 FLOAT = Constraint("float", _scalar(lambda t: t.is_float))
 BOOL = Constraint("bool", _scalar(lambda t: t is bool_))
 INDEX = Constraint("index", _scalar(lambda t: t is index))
+WORD = Constraint("u32", _scalar(lambda t: t is u32))
 MEMORY = Constraint("memory", lambda t: isinstance(t, (ArrayType, MemType)))
 
 

@@ -18,12 +18,14 @@ from gyral.compiler.ir.graph import Block, Module, Op, Value
 from gyral.compiler.ir.ops.atomic import AtomicCasOp, AtomicLoadOp, AtomicRmwOp
 from gyral.compiler.ir.ops.control import ForOp, IfOp, WhileOp
 from gyral.compiler.ir.ops.grid import (
+    ActiveOp,
     BlockBroadcastOp,
     BlockReduceOp,
     BlockScanOp,
     GlobalIdOp,
     LocalIdOp,
     SpanOp,
+    UniformOp,
 )
 from gyral.compiler.ir.ops.memory import LoadOp, StoreOp
 from gyral.compiler.ir.ops.subgroup import (
@@ -40,7 +42,8 @@ from gyral.core.errors import CompileError, Diagnostic
 Seed: TypeAlias = Callable[[Op], int]
 Variance: TypeAlias = dict[Value, int]
 
-VARYING_IDS = (GlobalIdOp, LocalIdOp, LaneIdOp, SpanOp)
+VARYING_IDS = (ActiveOp, GlobalIdOp, LocalIdOp, LaneIdOp, SpanOp)
+ALIKE = (BlockReduceOp, BlockBroadcastOp, UniformOp)
 OWN_RESULTS = (AtomicRmwOp, AtomicCasOp, AtomicLoadOp, BlockScanOp, SubgroupScanOp, SubgroupShuffleOp)
 OWN_RESULTS += (SubgroupReduceOp, SubgroupBallotOp)
 
@@ -66,7 +69,7 @@ def _visit(block: Block, seed: Seed, found: Variance) -> None:
         elif isinstance(op, WhileOp):
             _visit_while(op, seed, found)
         else:
-            bits = 0 if isinstance(op, (BlockReduceOp, BlockBroadcastOp)) else _union(op.operands, found)
+            bits = 0 if isinstance(op, ALIKE) else _union(op.operands, found)
             _join(op.results, bits | seed(op), found)
 
 

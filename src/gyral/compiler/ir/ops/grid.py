@@ -88,6 +88,18 @@ class ActiveOp(Operation):
     traits = READS
 
 
+class UniformOp(Operation):
+    """A value that every thread of the block computed alike, from shared memory; passes say it, users cannot.
+
+    It tells analyses what they cannot see. Nothing is done for it where a target asks for no proof.
+    """
+
+    name = "grid.uniform"
+    value = operand(SCALAR)
+    out = result(same_as="value")
+    traits = PURE | UNIFORM
+
+
 class BarrierOp(Operation):
     """Every thread of the block arrives before any goes on; memory is seen by the block."""
 

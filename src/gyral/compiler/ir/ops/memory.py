@@ -1,4 +1,9 @@
-"""Loads, stores and on-chip memory. An access names one scalar leaf of an element."""
+"""Loads, stores and on-chip memory. An access names one scalar leaf of an element.
+
+An access that is `whole` is made by every thread of the block as the device runs it, by those beyond the
+shape and those that failed too: passes write so what a block does together. All others are made by active
+threads alone.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ class LoadOp(Operation):
     memory = operand(MEMORY)
     indices = operands(INDEX)
     leaf = attr(int, default=0)
+    whole = attr(bool, default=False)
     out = result(SCALAR)
     traits = READS
 
@@ -30,6 +36,7 @@ class StoreOp(Operation):
     memory = operand(MEMORY)
     indices = operands(INDEX)
     leaf = attr(int, default=0)
+    whole = attr(bool, default=False)
     traits = WRITES
 
     def verify_(self) -> None:
