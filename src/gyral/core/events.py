@@ -40,7 +40,17 @@ class CacheTrouble:
     reason: str
 
 
-Event: TypeAlias = Compiled | Copied | CacheTrouble
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """A launch runs on its kernel's fallback because none of the devices it wanted will do, and why."""
+
+    kernel: str
+    wanted: tuple[str, ...]
+    device: str
+    reason: str
+
+
+Event: TypeAlias = Compiled | Copied | CacheTrouble | FellBack
 Listener: TypeAlias = Callable[[Event], None]
 _listeners: list[Listener] = []
 

@@ -52,5 +52,8 @@ if TYPE_CHECKING or module is None:
             """Try this plan, before those that are held, on the launches to come."""
             require()
 
+        def clear_plans(self) -> None:
+            """Drop the plans that are held."""
+
 else:
     Dispatcher = module.Dispatcher

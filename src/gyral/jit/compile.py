@@ -14,9 +14,12 @@ from gyral.compiler.frontend.annotations import WEAK_BOOL, WEAK_FLOAT, WEAK_INT,
 from gyral.compiler.frontend.annotations import StaticValue as CompilerStatic
 from gyral.compiler.frontend.frame import Promotion
 from gyral.compiler.frontend.lower import Lowered, lower_kernel
-from gyral.compiler.ir.graph import Module
+from gyral.compiler.ir.graph import Module, Op
 from gyral.compiler.ir.printer import print_module
 from gyral.core.artifact import Artifact
+from gyral.core.dtypes import DType
+from gyral.core.errors import CompileError
+from gyral.core.span import Span
 from gyral.jit.arguments import Kind, StaticValue, Weak
 from gyral.jit.machine import assembly_of, host, image_of
 from gyral.jit.request import Request
@@ -64,6 +67,26 @@ def rank_of(request: Request) -> int:
     # Any block will do: it is asked for only so that kernels that need one are not refused.
     request = replace(request, options=replace(request.options, block=(1, 1, 1)))
     return lowered(request).kernel.attributes["rank"]
+
+
+def first_use(request: Request, need: str) -> Span | None:
+    """Where a kernel first uses a scalar type, "subgroups" or "atomic f32"; None when nothing shows it."""
+    request = replace(request, options=replace(request.options, block=request.options.block or (1, 1, 1)))
+    try:
+        module = lowered(request)
+    except CompileError:
+        return None
+    function = module.kernel
+    found = [op.span for op in function.walk() if op is not function and _uses(op, need)]
+    return min((span for span in found if span.line), key=lambda span: (span.line, span.column), default=None)
+
+
+def _uses(op: Op, need: str) -> bool:
+    kind, _, dtype = need.partition(" ")
+    if kind == "subgroups":
+        return op.name.startswith("subgroup.")
+    types = {value.type.name for value in (*op.operands, *op.results) if isinstance(value.type, DType)}
+    return (dtype or kind) in types and (kind != "atomic" or op.name.startswith("atomic."))
 
 
 def lowered(request: Request) -> Lowered:

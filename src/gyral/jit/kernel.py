@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 
 from gyral.core import context, native, settings
-from gyral.core.artifact import Artifact, Check, Signature
+from gyral.core.artifact import Artifact, Check, CompileOptions, Signature
 from gyral.core.dtypes import StaticType, StructType, Vec, f64
 from gyral.core.errors import UnsupportedError, UserError
+from gyral.core.events import FellBack
 from gyral.core.native import Dispatcher
 from gyral.jit.arguments import ArrayGiven, Given, contiguous, exact, take
+from gyral.jit.choice import check_insisted, insists, line_of, placement, refused, settle, tell
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
 from gyral.jit.launch import check_block, check_shape, choose_device, in_place, run
 from gyral.jit.parameters import Parameter, bind, parameters_of
@@ -23,6 +25,7 @@ from gyral.jit.ranks import Unranked, rank_of
 from gyral.jit.request import Request
 from gyral.jit.specialise import Spec, Terms, check_tile, declared, specialise, tiled
 from gyral.jit.targets import kind_of_source, print_source, target
+from gyral.jit.tuned import NO_ADVICE, Advice, Subject, Tuned
 from gyral.jit.variants import MISSED, Variant, run_recorded
 from gyral.runtime.device import Device, check_level, device
 from gyral.runtime.stream import Stream
@@ -45,6 +48,9 @@ class Kernel(Dispatcher):
         check: bool | str | None = None,
         tile: tuple[int, int] | None = None,
         downcast: bool = False,
+        devices: Sequence[Any] | None = None,
+        fallback: Any = None,
+        requires: Sequence[Any] | None = None,
     ) -> None:
         wrapper: Any = self  # which is called by way of a shape
         functools.update_wrapper(wrapper, function)
@@ -59,7 +65,10 @@ class Kernel(Dispatcher):
         self.tile = check_tile(self.name, tile)
         self.check: Check | None = check_level(check)
         self._programs = Programs(self.name, function, rank)
-        self._plans: dict[tuple[Spec, tuple[int, ...] | None], Any] = {}
+        self.placement = placement(self.name, devices, fallback, requires)
+        self.tunable = True
+        self.tuned = Tuned(self._programs)
+        self._plans: dict[tuple[Spec, tuple[int, ...] | None, tuple[int, int] | None], Any] = {}
         self._signatures: dict[Any, Signature] = {}
         self._variants: dict[tuple[Any, ...], Variant] = {}
 
@@ -103,17 +112,22 @@ class Kernel(Dispatcher):
         if self.effective_check() == "race":
             return functools.partial(self._watch_races, extents, block, given, None)
         there, spec, program = self._prepare(extents, block, given, None)
+        launch = functools.partial(run, self.name, there, program, extents, given, None)
+        if (fell := self._fell(there, given, None)) is not None:
+            return functools.partial(_tell_and_launch, fell, launch)
         if self._is_native(there, spec, given) and not program.signature.needs_record:
-            plan = self._plan(program, spec, self._named_block(block, spec.rank))
+            plan = self._plan(program, spec, extents, block, there)
             try:
                 return plan.bind(extents, self._moving(values))
             except TypeError:
                 pass  # a number that only Python converts, such as one of NumPy's rarer scalar types
-        return functools.partial(run, self.name, there, program, extents, given, None)
+        return launch
 
     def compile(self, device: Device | str = "cpu", *types: Any, **options: Any) -> Artifact:
         """Compile for argument types (the annotations' by default) without running. Needs no device."""
         kind = device.kind if isinstance(device, Device) else str(device).partition(":")[0]
+        if self.placement is not None and not self.placement.allows_kind(kind):
+            raise refused(self.placement, self.name, kind, self._line((), ""))
         return self._programs.artifact(self.declared(types, kind, **options))
 
     def ir(self, *types: Any, stage: str | None = None, **options: Any) -> str:
@@ -177,6 +191,9 @@ class Kernel(Dispatcher):
         """The check level of a launch here: the kernel's own, else the scope's, else the process's."""
         return self.check or context.current().check or settings.current().check
 
+    def _is_fast(self) -> bool:
+        return self.fastmath or bool(context.current().fastmath)
+
     def _downcasts(self) -> bool:
         return self.downcast or bool(context.current().downcast)
 
@@ -186,35 +203,78 @@ class Kernel(Dispatcher):
     def _prepare(
         self, shape: tuple[int, ...], block: Block, given: Sequence[Given], asked: Device | None
     ) -> tuple[Device, Spec, Any]:
-        there = choose_device(self.name, given, asked)
+        if self.placement is None:
+            return self._prepare_on(choose_device(self.name, given, asked), shape, block, given)
+        line = functools.partial(self._line, tuple(g.kind for g in given))
+        if insists(given, asked):
+            there = choose_device(self.name, given, asked)
+            check_insisted(self.placement, self.name, there, line)
+            return self._prepare_on(there, shape, block, given)
+        return settle(
+            self.placement, self.name, lambda there: self._prepare_on(there, shape, block, given), line
+        )
+
+    def _prepare_on(
+        self, there: Device, shape: tuple[int, ...], block: Block, given: Sequence[Given]
+    ) -> tuple[Device, Spec, Any]:
         if not there.capabilities.unified:
             given = [contiguous(g) if isinstance(g, ArrayGiven) and g.host is not None else g for g in given]
-        chosen = self.block_for(block, len(shape), there.capabilities.max_block)
         caps = there.capabilities
-        fast = self.fastmath or bool(context.current().fastmath)
         kinds = tuple(g.kind for g in given)
+        advised = self._advice(there, kinds, shape, block).choice
+        chosen = self.block_for(block, len(shape), caps.max_block) or advised.block
+        tile = self.tile or advised.tile
         known = self._programs.writes(kinds)
         terms = Terms(
             there.kind,
             chosen,
             self.effective_check(),
-            fast,
+            self._is_fast(),
             caps.features,
             caps.separate_buffers,
             self._downcasts() and f64 not in caps.dtypes,
         )
-        spec = tiled(specialise(given, shape, terms, known), self.tile)
+        spec = tiled(specialise(given, shape, terms, known), tile)
         program = self._programs.get(spec, there)
         if known is None and not spec.options.noalias:
             # Only now it is known which arrays are written: arrays that are merely read may overlap.
             written = self._programs.writes(kinds)
-            better = tiled(specialise(given, shape, terms, written), self.tile)
+            better = tiled(specialise(given, shape, terms, written), tile)
             if better != spec:
                 spec, program = better, self._programs.get(better, there)
         if program.signature.rank != len(shape):
             self.rank = program.signature.rank
             check_shape(self.name, shape, self.rank)
         return there, spec, program
+
+    def _advice(self, there: Device, kinds: tuple[Any, ...], shape: tuple[int, ...], block: Block) -> Advice:
+        """What the tuner knows of a launch that leaves it a choice."""
+        named = block is not None or self.block is not None or self.tile
+        if named or not self.tunable or self.effective_check() != "off":
+            return NO_ADVICE
+        return self.tuned.advise(self.subject(there, kinds, len(shape)), shape)
+
+    def subject(self, there: Device, kinds: tuple[Any, ...], rank: int) -> Subject:
+        """What the tuner keeps its findings under, for launches as they are made here."""
+        return Subject(kinds, rank, self._is_fast(), self._downcasts(), there)
+
+    def renew(self) -> None:
+        """Let launches from now on look anew at what the tuner knows."""
+        self.clear_plans()
+        self._plans.clear()
+        self._variants.clear()
+
+    def _fell(self, there: Device, given: Sequence[Given], asked: Device | None) -> FellBack | None:
+        """How a launch came to run on its kernel's fallback; None where it runs as it should."""
+        placed = self.placement
+        if placed is None or placed.names(there) or insists(given, asked):
+            return None
+        return placed.fallen.get(there.name)
+
+    def _line(self, kinds: tuple[Any, ...], need: str) -> str:
+        """The line that needs something of a device, as the end of a message."""
+        function = self.__gyral_kernel__
+        return line_of(function, Request(function, kinds, CompileOptions(), self.rank or None), need)
 
     def _launch(
         self,
@@ -232,8 +292,9 @@ class Kernel(Dispatcher):
             return
         there, spec, program = self._prepare(shape, block, given, asked)
         self.rank = program.signature.rank
-        if asked is None and stream is None and self._is_native(there, spec, given):
-            plan = self._plan(program, spec, self._named_block(block, spec.rank))
+        fell = self._fell(there, given, asked)
+        if asked is None and stream is None and fell is None and self._is_native(there, spec, given):
+            plan = self._plan(program, spec, shape, block, there)
             direct = context.VARIABLE.get() is None and self._passed_as_given
             holder = self if direct else self._variant(self._mode(there, values))
             if all(plan is not held for held in holder.plans):
@@ -274,9 +335,8 @@ class Kernel(Dispatcher):
 
     def _mode(self, there: Device, values: Sequence[Any]) -> tuple[Any, ...]:
         """What chooses a variant: device, options in force, and static values with their types."""
-        fast = self.fastmath or bool(context.current().fastmath)
         statics = tuple(exact(values[k]) for k in self._statics)
-        return (there.name, self.effective_check(), fast, statics)
+        return (there.name, self.effective_check(), self._is_fast(), statics)
 
     def _variant(self, mode: tuple[Any, ...]) -> Variant:
         found = self._variants.get(mode)
@@ -287,12 +347,14 @@ class Kernel(Dispatcher):
     def _named_block(self, block: Block, rank: int) -> tuple[int, ...] | None:
         return None if block is None else check_block(self.name, block, rank, 1 << 16)
 
-    def _plan(self, program: Any, spec: Spec, requested: tuple[int, ...] | None) -> Any:
-        found = self._plans.get((spec, requested))
+    def _plan(self, program: Any, spec: Spec, shape: tuple[int, ...], block: Block, there: Device) -> Any:
+        requested = self._named_block(block, spec.rank)
+        counts = self._advice(there, spec.kinds, shape, block).counts
+        found = self._plans.get((spec, requested, counts))
         if found is None:
             kinds = plan_kinds(self.parameters, spec.kinds)
-            found = dispatch_plan(program.code, program.signature, kinds, requested)
-            self._plans[spec, requested] = found
+            found = dispatch_plan(program.code, program.signature, kinds, requested, counts)
+            self._plans[spec, requested, counts] = found
             self._signatures[found] = program.signature
         return found
 
@@ -310,7 +372,8 @@ class Kernel(Dispatcher):
         self, shape: tuple[int, ...], block: Block, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         values = bind(self.name, self.parameters, args, kwargs)
-        there, placed = in_place(values)
+        # A kernel with a word on where it runs is asked each time: in place is only one of the places.
+        there, placed = in_place(values) if self.placement is None else (None, values)
         if there is not None and context.current().time_limit is None:
             named = None if block is None else check_block(self.name, block, len(shape), 1 << 62)
             if self._run_variant(there, shape, named, placed):
@@ -350,6 +413,11 @@ class Kernel(Dispatcher):
         return f"<kernel {self.name}>"
 
 
+def _tell_and_launch(fell: FellBack, launch: Callable[[], None]) -> None:
+    tell(fell)
+    launch()
+
+
 _device = device
 
 
@@ -375,6 +443,9 @@ def kernel(
     check: bool | str | None = None,
     tile: tuple[int, int] | None = None,
     downcast: bool = False,
+    devices: Sequence[str | Device] | None = None,
+    fallback: str | Device | None = None,
+    requires: Sequence[Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Kernel]: ...
 
 
@@ -384,6 +455,9 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     `tile`: rows and vectors of gangs that the CPU interleaves in a kernel without a block, up to 16 each,
     where the compiler's own choice is not the best. It changes speed alone.
     `downcast`: on a device without f64, compute it in f32 (with a warning that names the lines).
+    `devices`: where it runs, in order of preference; the first that is here and can run it takes launches
+    that name no device. `fallback`: the only other place, told each time by an event and a warning in the log
+    "gyral". `requires`: scalar types, "subgroups" and "atomic f32" that a device must have.
     `fast = kernel(fastmath=True)` is a decorator to be used many times.
     """
     if function is not None:

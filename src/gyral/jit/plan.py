@@ -25,11 +25,12 @@ def dispatch_plan(
     signature: Signature,
     kinds: Sequence[tuple[Kind, bool]],
     requested: tuple[int, ...] | None,
+    counts: tuple[int, int] | None = None,
 ) -> Any:
     """A plan that takes exactly the launches this specialisation was compiled for.
 
     `kinds` as `plan_kinds` gives them; every kind is plain. `requested` is the block the launch named, None
-    when it named none.
+    when it named none. `counts`: the fewest and the most threads of launches it is for, None for any.
     """
     options = signature.options
     unit = iter(options.unit_stride)
@@ -52,6 +53,7 @@ def dispatch_plan(
         scratch_bytes=signature.scratch_bytes,
         record=signature.needs_record,
         cost_ns=signature.cost_ns,
+        counts=counts,
     )
 
 

@@ -94,7 +94,7 @@ class Programs:
 
     def key(self, spec: Spec) -> str:
         """The first-level key of a specialisation. CompileError when a captured value changed."""
-        seen = self._freeze()
+        seen = self.fingerprint()
         reports = spec.options.check != "off"
         return key_of(
             seen, spec.spelling(), repr(self._rank), targets.identity_of(spec.device), reports=reports
@@ -102,11 +102,14 @@ class Programs:
 
     def request(self, kinds: tuple[Kind, ...], options: CompileOptions) -> Request:
         """What a compiler is asked for a specialisation. CompileError when a captured value changed."""
-        self._freeze()
+        self.fingerprint()
         return Request(self._function, kinds, options, self._rank, self._frozen)
 
-    def _freeze(self) -> Fingerprint:
-        """The kernel as it stands, which must be how it stood when it was first asked for."""
+    def fingerprint(self) -> Fingerprint:
+        """The kernel as it stands, which must be how it stood when it was first asked for.
+
+        CompileError when a captured value changed.
+        """
         # By fingerprint, not by what the compiler froze: a kernel served from disk met no compiler.
         seen = fingerprint(self._function)
         if self._first is None:

@@ -161,6 +161,11 @@ def promotions_of(request: Any) -> list[Any]:
     return entry.load("gyral.jit.compile:promotions")(request)
 
 
+def first_use(request: Any, need: str) -> Any:
+    """The span where a kernel first uses a scalar type, "subgroups" or "atomic f32"; None when unknown."""
+    return entry.load("gyral.jit.compile:first_use")(request, need)
+
+
 def implied_rank(request: Any) -> int:
     """The launch rank that a kernel's words imply."""
     return entry.load("gyral.jit.compile:rank_of")(request)
