@@ -3,13 +3,13 @@
 A C extension on the limited API. Where it could not be built, `gyral.core` and `gyral.compiler` work
 without it and the CPU device reports that it is missing.
 
-Everything here is safe to use from many Python threads. `Shape`, `ArrayParam`, `ScalarParam`, `Param` and
+Everything here is safe to use from many Python threads. `Shape`, `Param` and its kin, and
 `CpuPlace` are names for type checkers and do not exist at run time.
 """
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import Any, Literal, TypeAlias, TypedDict, final
+from typing import Any, Literal, Self, TypeAlias, TypedDict, final
 
 from typing_extensions import Buffer
 
@@ -33,6 +33,16 @@ ScalarParam: TypeAlias = tuple[
     tuple[type, ...],  # further exact types taken (NumPy scalar types), at most 4
 ]
 Param: TypeAlias = ArrayParam | ScalarParam
+DeviceArrayParam: TypeAlias = tuple[
+    Literal["device"],
+    Any,  # element type, equal to the array's `dtype`
+    int,  # bytes per element
+    int,  # rank, 0 to 4
+    bool | None,  # unit
+    int,  # alignment
+    bool,  # writes
+]
+DeviceParam: TypeAlias = DeviceArrayParam | ScalarParam
 """What an argument must look like.
 
 dtype names: f16 f32 f64 bf16, i8 i16 i32 i64, u8 u16 u32 u64, bool. Arrays of bf16 have no buffer format
@@ -180,6 +190,149 @@ class Launch:
     def block(self) -> tuple[int, ...] | None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
+@final
+class Launcher:
+    """One device's functions, for launches from C. Its functions have the shapes of CUDA's driver API."""
+
+    alive: int
+    """0 sends every launch to Python."""
+
+    def __new__(
+        cls,
+        functions: tuple[int, int, int, int, int],
+        context: int,
+        max_grid: tuple[int, int, int],
+        failed: Callable[[int, Any], Any],
+    ) -> Launcher:
+        """
+        functions: addresses of what launches, gets and sets the current context, records and queries an event.
+        max_grid: most blocks along x, y and z.
+        failed: called with the code of a launch that failed and its program; raises.
+        """
+    def serve_thread(self, queue: DeviceQueue, /) -> None:
+        """Put the calling thread's launches on `queue` from now on."""
+
+class DeviceQueue:
+    """Base of a driver's queues. A subclass gives `mark_at(serial)`: the mark behind that much work.
+
+    handle: the driver's handle. milestone: an event for this queue's own use, 0 for none.
+    """
+
+    serial: int
+    """How much was put on it."""
+    completed: int
+    """How much of that is known to be done."""
+    open: int
+    """0 when it was closed: launches then go to Python."""
+
+    def __new__(cls, launcher: Launcher, handle: int, milestone: int = 0) -> Self: ...
+    @property
+    def launcher(self) -> Launcher: ...
+    @property
+    def handle(self) -> int: ...
+    @property
+    def milestone(self) -> int: ...
+
+class DeviceMemory:
+    """Base of a driver's blocks of memory. It knows the work that uses it, also from one owner to the next."""
+
+    marks: dict[int, Any]
+    """By `id()` of a queue, the point behind the work there that uses it."""
+    exposed: int
+    """Not 0: launches with it go to Python."""
+
+    def __new__(cls, launcher: Launcher, address: int, nbytes: int) -> Self: ...
+    @property
+    def launcher(self) -> Launcher: ...
+    @property
+    def address(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+
+class DeviceArrayBase:
+    """What a launch must know of an array in device memory. It never changes.
+
+    `buffer.memory` is what makes an array fit for device plans: a DeviceMemory of their launcher.
+    """
+
+    def __init__(
+        self,
+        device: Any,
+        buffer: Any,
+        dtype: Any,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        address: int,
+    ) -> None: ...
+    @property
+    def device(self) -> Any: ...
+    @property
+    def buffer(self) -> Any: ...
+    @property
+    def dtype(self) -> Any: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def strides(self) -> tuple[int, ...]: ...
+    @property
+    def address(self) -> int: ...
+
+@final
+class DevicePlan:
+    """A loaded program and what its arguments must look like. Never changes."""
+
+    def __new__(
+        cls,
+        launcher: Launcher,
+        program: Any,
+        function: int,
+        params: tuple[DeviceParam, ...],
+        rank: int,
+        item: tuple[int, int, int],
+        *,
+        requested: tuple[int, int, int] | None = None,
+        index_bits: Literal[32, 64] | None = None,
+        noalias: bool | None = None,
+        counts: tuple[int, int] | None = None,
+        shared_bytes: int = 0,
+    ) -> DevicePlan:
+        """
+        function: the driver's handle. item: the block's extents, right-aligned. shared_bytes: on-chip bytes
+        beyond those the program declares. The others as those of Plan.
+        """
+    @property
+    def program(self) -> Any: ...
+    @property
+    def launcher(self) -> Launcher: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def slots(self) -> int: ...
+    def run(self, shape: Shape, args: tuple[Any, ...], /) -> bool:
+        """Check, pack and put on the calling thread's queue. False: Python must do it.
+
+        That is so when the thread has no queue, when other queues still use the memory, and when the grid is
+        too large. Raises TypeError naming the index of an argument that does not fit, and what `failed` raises.
+        """
+    def bind(self, shape: Shape, args: tuple[Any, ...], otherwise: Callable[[], Any], /) -> DeviceBound:
+        """Check and pack once. `otherwise` is called for a launch that Python must do."""
+
+@final
+class DeviceBound:
+    """A launch on a device, checked once. `bound()` puts it on the calling thread's queue."""
+
+    @property
+    def plan(self) -> DevicePlan: ...
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+    def __call__(self) -> None: ...
+
+def await_device(query: int, handle: int, pending: int, seconds: float | None = None) -> int:
+    """Call the C function at `query` with `handle` until it gives something else than `pending`; gives that.
+
+    After `seconds` it gives `pending`. The GIL is given up meanwhile, and what a signal handler raises is raised.
+    """
+
 class Dispatcher:
     """Base of kernels. A subclass sets `rank` and gives the three methods below.
 
@@ -195,9 +348,9 @@ class Dispatcher:
     rank: int
     """Rank of a launch, 1 to 3. 0 (not known yet) sends every key to `_shape_error`."""
     @property
-    def plans(self) -> tuple[Plan, ...]:
+    def plans(self) -> tuple[Plan | DevicePlan, ...]:
         """Most recently used first."""
-    def add_plan(self, plan: Plan) -> None: ...
+    def add_plan(self, plan: Plan | DevicePlan) -> None: ...
     def clear_plans(self) -> None: ...
     def __getitem__(self, key: Any) -> Launch: ...
     def _miss(

@@ -1,7 +1,7 @@
 /* kernel[shape]: the dispatcher a kernel derives from, its plans and its recent launches. */
 #include <string.h>
 
-#include "native.h"
+#include "device.h"
 
 PyTypeObject *GyDispatcherType;
 
@@ -42,8 +42,8 @@ void gy_drop_plans(GyDispatcher *self)
 static PyObject *add_plan(PyObject *object, PyObject *plan)
 {
     GyDispatcher *self = (GyDispatcher *)object;
-    if (!PyObject_TypeCheck(plan, GyPlanType)) {
-        PyErr_SetString(PyExc_TypeError, "add_plan() takes a Plan");
+    if (!PyObject_TypeCheck(plan, GyPlanType) && !PyObject_TypeCheck(plan, GyDevicePlanType)) {
+        PyErr_SetString(PyExc_TypeError, "add_plan() takes a Plan or a DevicePlan");
         return NULL;
     }
     if (self->epoch != gy_epoch()) {

@@ -2,7 +2,7 @@
  * through a pointer that has not been checked first. */
 #include <string.h>
 
-#include "native.h"
+#include "device.h"
 
 enum { MAX_ARRAY_TYPES = 4 };
 
@@ -105,8 +105,10 @@ static gy_fit layout_fits(const gy_param *param, const Py_buffer *view, uint64_t
     return GY_FITS;
 }
 
-static gy_fit fit_array(gy_call *call, const gy_param *param, PyObject *object, uint64_t *slot)
+static gy_fit fit_array(gy_call *call, const GyPlan *plan, const gy_param *param, PyObject *object, uint64_t *slot)
 {
+    if (param->elem != NULL)
+        return gy_fit_device_array(call, plan, param, object, slot);
     if (!is_array(object))
         return GY_MISFIT_TYPE;
     Py_buffer *view = &call->view[call->view_count];
@@ -114,7 +116,8 @@ static gy_fit fit_array(gy_call *call, const gy_param *param, PyObject *object, 
         PyErr_Clear();
         return GY_MISFIT_BUFFER;
     }
-    gy_range *range = &call->range[call->view_count++];
+    call->view_count++;
+    gy_range *range = &call->range[call->range_count++];
     if (!format_fits(param, view))
         return GY_MISFIT_FORMAT;
     if (view->ndim != param->rank + param->inner_rank)
@@ -266,7 +269,7 @@ static int overlapping(const gy_call *call, const GyPlan *plan)
             continue;
         const gy_range *mine = &call->range[array];
         if (plan->param[i].writes && mine->begin < mine->end) {
-            for (int other = 0; other < call->view_count; other++) {
+            for (int other = 0; other < call->range_count; other++) {
                 const gy_range *theirs = &call->range[other];
                 if (other != array && theirs->begin < theirs->end && mine->begin < theirs->end &&
                     theirs->begin < mine->end)
@@ -315,7 +318,7 @@ static int fits_counts(const GyPlan *plan, const int64_t shape[3])
 
 int gy_call_init(gy_call *call, const GyPlan *plan)
 {
-    call->view_count = 0;
+    call->view_count = call->range_count = 0;
     call->frame = &call->small_frame.frame;
     call->view = call->small_view;
     call->range = call->small_range;
@@ -351,7 +354,7 @@ gy_fit gy_call_fit(gy_call *call, const GyPlan *plan, const int64_t shape[3], Py
     uint64_t *slot = call->frame->slot;
     for (int i = 0; i < plan->param_count; i++) {
         const gy_param *param = &plan->param[i];
-        fit = param->is_array ? fit_array(call, param, args[i], slot) : fit_scalar(param, args[i], slot);
+        fit = param->is_array ? fit_array(call, plan, param, args[i], slot) : fit_scalar(param, args[i], slot);
         if (fit != GY_FITS) {
             *which = i;
             return fit;

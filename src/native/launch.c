@@ -1,7 +1,7 @@
 /* kernel[shape](...): finding the plan that fits, packing and running, all without Python. */
 #include <string.h>
 
-#include "native.h"
+#include "device.h"
 
 PyTypeObject *GyLaunchType;
 
@@ -77,7 +77,10 @@ static int try_plan(GyLaunch *self, int index, PyObject *const *args, Py_ssize_t
     if (index > 0)
         move_to_front(dispatcher, index);
     Py_INCREF((PyObject *)plan);
-    if (plan->record) {
+    int ran = 1;
+    if (plan->launcher != NULL) {
+        ran = gy_device_run(plan, &call, self->shape, args, result);
+    } else if (plan->record) {
         *result = run_recorded(self, plan, args, count);
     } else if (gy_run(plan, call.frame, call.items, 0) < 0) {
         *result = NULL;
@@ -87,7 +90,7 @@ static int try_plan(GyLaunch *self, int index, PyObject *const *args, Py_ssize_t
     }
     Py_DECREF((PyObject *)plan);
     gy_call_clear(&call);
-    return 1;
+    return ran;
 }
 
 static PyObject *launch_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)

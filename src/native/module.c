@@ -1,4 +1,4 @@
-#include "native.h"
+#include "device.h"
 #include "pool.h"
 
 static PyObject *register_array_type(PyObject *module, PyObject *type)
@@ -44,6 +44,7 @@ static PyMethodDef methods[] = {
     {"topology", (PyCFunction)(void (*)(void))gy_topology_py, METH_VARARGS | METH_KEYWORDS, NULL},
     {"set_topology", (PyCFunction)(void (*)(void))gy_set_topology_py, METH_VARARGS | METH_KEYWORDS, NULL},
     {"host_key", gy_host_key, METH_NOARGS, NULL},
+    {"await_device", (PyCFunction)(void (*)(void))gy_await_py, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -60,7 +61,9 @@ PyMODINIT_FUNC PyInit__native(void)
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddFunctions(module, gy_scope_methods) < 0 || gy_add_code(module) < 0 ||
         gy_add_plan(module) < 0 || gy_add_bound(module) < 0 || gy_add_launch(module) < 0 ||
-        gy_add_dispatcher(module) < 0 || gy_add_graph(module) < 0) {
+        gy_add_dispatcher(module) < 0 || gy_add_device_queue(module) < 0 ||
+        gy_add_device_memory(module) < 0 || gy_add_device_array(module) < 0 || gy_add_device_plan(module) < 0 ||
+        gy_add_device_bound(module) < 0 || gy_add_graph(module) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

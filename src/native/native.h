@@ -43,12 +43,15 @@ typedef struct gy_param {
     int64_t align;
     int unit;   /* last axis contiguous: 1 required, 0 refused, -1 either */
     int writes;
-    char *format; /* struct elements: the whole buffer format */
+    char *format;   /* struct elements: the whole buffer format */
+    PyObject *elem; /* arrays in device memory: the element type, NULL for those of the buffer protocol */
     /* scalars */
     int accepts;
     int type_count;
     PyObject *type[GY_MAX_SCALAR_TYPES];
 } gy_param;
+
+typedef struct GyLauncher GyLauncher; /* device.h */
 
 /* One specialisation: the machine code and what its arguments must look like. */
 typedef struct GyPlan {
@@ -69,6 +72,10 @@ typedef struct GyPlan {
     double suspect; /* a sample far above the estimate, waiting for a second opinion */
     int measured;
     unsigned runs;
+    /* on other devices than the CPU: `code` is the program, `item` the block */
+    GyLauncher *launcher;
+    void *function;
+    unsigned shared_bytes;
 } GyPlan;
 
 typedef struct GyDispatcher GyDispatcher;
@@ -104,7 +111,7 @@ typedef struct gy_call {
     gy_frame *frame;
     Py_buffer *view;
     gy_range *range;
-    int view_count;
+    int view_count, range_count;
     int64_t items;
     union {
         gy_frame frame;
@@ -138,6 +145,13 @@ extern PyTypeObject *GyCodeType, *GyPlanType, *GyBoundType, *GyLaunchType, *GyDi
 /* code.c */
 PyObject *gy_load(PyObject *module, PyObject *args);
 gy_entry gy_code_entry(PyObject *code);
+
+/* plan.c: what both kinds of plan are made of */
+int gy_plan_extents(PyObject *value, const char *name, int64_t out[3]);
+int gy_plan_params(GyPlan *self, PyObject *params);
+int gy_plan_choices(GyPlan *self, PyObject *index_bits, PyObject *noalias);
+int gy_plan_counts(GyPlan *self, PyObject *counts);
+void gy_plan_dealloc(PyObject *object);
 
 /* param.c */
 int gy_param_parse(PyObject *description, gy_param *param);
@@ -190,6 +204,11 @@ int gy_add_plan(PyObject *module);
 int gy_add_bound(PyObject *module);
 int gy_add_launch(PyObject *module);
 int gy_add_dispatcher(PyObject *module);
+int gy_add_device_queue(PyObject *module);
+int gy_add_device_memory(PyObject *module);
+int gy_add_device_array(PyObject *module);
+int gy_add_device_plan(PyObject *module);
+int gy_add_device_bound(PyObject *module);
 int gy_add_graph(PyObject *module);
 
 /* machine.c */

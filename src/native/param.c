@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "native.h"
+#include "device.h"
 
 typedef struct scalar_name {
     const char *name;
@@ -138,6 +138,34 @@ static int parse_scalar(PyObject *description, gy_param *param)
     return 0;
 }
 
+/* An array in device memory: its elements are compared as the types they are. */
+static int parse_device(PyObject *description, gy_param *param)
+{
+    const char *tag;
+    long long itemsize, align;
+    int rank, writes;
+    PyObject *elem, *unit;
+    if (!PyArg_ParseTuple(description, "sOLiOLp:device parameter", &tag, &elem, &itemsize, &rank, &unit, &align,
+                          &writes))
+        return -1;
+    if (itemsize < 1 || itemsize > INT32_MAX || align < 1 || (align & (align - 1)) != 0 || rank < 0 ||
+        rank > GY_DEVICE_RANK) {
+        PyErr_Format(PyExc_ValueError, "no array of rank %d, itemsize %lld and alignment %lld fits a device plan", rank,
+                     itemsize, align);
+        return -1;
+    }
+    param->is_array = 1;
+    param->itemsize = param->element = itemsize;
+    param->rank = rank;
+    param->align = align;
+    param->writes = writes;
+    if (three_way(unit, &param->unit) < 0)
+        return -1;
+    Py_INCREF(elem);
+    param->elem = elem;
+    return 0;
+}
+
 int gy_param_parse(PyObject *description, gy_param *param)
 {
     memset(param, 0, sizeof *param);
@@ -150,7 +178,9 @@ int gy_param_parse(PyObject *description, gy_param *param)
         return parse_array(description, param);
     if (PyUnicode_Check(tag) && PyUnicode_CompareWithASCIIString(tag, "scalar") == 0)
         return parse_scalar(description, param);
-    PyErr_Format(PyExc_ValueError, "a parameter is 'array' or 'scalar', not %R", tag);
+    if (PyUnicode_Check(tag) && PyUnicode_CompareWithASCIIString(tag, "device") == 0)
+        return parse_device(description, param);
+    PyErr_Format(PyExc_ValueError, "a parameter is 'array', 'scalar' or 'device', not %R", tag);
     return -1;
 }
 
@@ -158,6 +188,7 @@ void gy_param_clear(gy_param *param)
 {
     PyMem_Free(param->format);
     param->format = NULL;
+    Py_CLEAR(param->elem);
     for (int i = 0; i < param->type_count; i++)
         Py_CLEAR(param->type[i]);
     param->type_count = 0;

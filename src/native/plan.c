@@ -5,7 +5,7 @@
 
 PyTypeObject *GyPlanType;
 
-static int positive_extents(PyObject *value, const char *name, int64_t out[3])
+int gy_plan_extents(PyObject *value, const char *name, int64_t out[3])
 {
     if (!PyTuple_Check(value) || PyTuple_Size(value) != 3) {
         PyErr_Format(PyExc_TypeError, "%s must be a tuple of three ints", name);
@@ -22,7 +22,7 @@ static int positive_extents(PyObject *value, const char *name, int64_t out[3])
     return 0;
 }
 
-static int set_params(GyPlan *self, PyObject *params)
+int gy_plan_params(GyPlan *self, PyObject *params)
 {
     Py_ssize_t count = PyTuple_Size(params);
     if (count < 0 || count > 4096) {
@@ -39,13 +39,17 @@ static int set_params(GyPlan *self, PyObject *params)
         self->param_count = (int)i + 1;
         if (gy_param_parse(PyTuple_GetItem(params, i), param) < 0)
             return -1;
+        if (param->elem != NULL && self->launcher == NULL) {
+            PyErr_SetString(PyExc_ValueError, "a plan for the CPU takes no arrays in device memory");
+            return -1;
+        }
         self->array_count += param->is_array;
         self->slot_count += param->is_array ? 1 + 2 * param->rank : 1;
     }
     return 0;
 }
 
-static int set_choices(GyPlan *self, PyObject *index_bits, PyObject *noalias)
+int gy_plan_choices(GyPlan *self, PyObject *index_bits, PyObject *noalias)
 {
     if (index_bits != Py_None) {
         long bits = PyLong_AsLong(index_bits);
@@ -62,7 +66,7 @@ static int set_choices(GyPlan *self, PyObject *index_bits, PyObject *noalias)
     return 0;
 }
 
-static int set_counts(GyPlan *self, PyObject *counts)
+int gy_plan_counts(GyPlan *self, PyObject *counts)
 {
     self->counts[1] = -1;
     if (counts == Py_None)
@@ -96,10 +100,11 @@ static int plan_init(GyPlan *self, PyObject *args, PyObject *kwargs)
     }
     self->scratch_bytes = (size_t)scratch;
     self->block[0] = self->block[1] = self->block[2] = 1;
-    if (positive_extents(item, "item", self->item) < 0 ||
-        (block != NULL && positive_extents(block, "block", self->block) < 0) ||
-        (requested != Py_None && positive_extents(requested, "requested", self->requested) < 0) ||
-        set_choices(self, index_bits, noalias) < 0 || set_counts(self, counts) < 0 || set_params(self, params) < 0)
+    if (gy_plan_extents(item, "item", self->item) < 0 ||
+        (block != NULL && gy_plan_extents(block, "block", self->block) < 0) ||
+        (requested != Py_None && gy_plan_extents(requested, "requested", self->requested) < 0) ||
+        gy_plan_choices(self, index_bits, noalias) < 0 || gy_plan_counts(self, counts) < 0 ||
+        gy_plan_params(self, params) < 0)
         return -1;
     Py_INCREF(code);
     self->code = code;
@@ -119,7 +124,7 @@ static PyObject *plan_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
-static void plan_dealloc(PyObject *object)
+void gy_plan_dealloc(PyObject *object)
 {
     GyPlan *self = (GyPlan *)object;
     PyTypeObject *type = Py_TYPE(object);
@@ -127,6 +132,7 @@ static void plan_dealloc(PyObject *object)
         gy_param_clear(&self->param[i]);
     PyMem_Free(self->param);
     Py_XDECREF(self->code);
+    Py_XDECREF((PyObject *)self->launcher);
     PyObject_Free(object);
     Py_DECREF(type);
 }
@@ -267,7 +273,7 @@ static PyMemberDef plan_members[] = {
 static PyType_Slot plan_slots[] = {
     {Py_tp_doc, "One specialisation of a kernel: its code and what its arguments must look like."},
     {Py_tp_new, plan_new},
-    {Py_tp_dealloc, plan_dealloc},
+    {Py_tp_dealloc, gy_plan_dealloc},
     {Py_tp_methods, plan_methods},
     {Py_tp_members, plan_members},
     {0, NULL},

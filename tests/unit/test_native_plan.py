@@ -351,7 +351,7 @@ def test_a_record_buffer_must_be_writable() -> None:
     "params, options, error, reason",
     [
         (("array",), {}, TypeError, "described by a tuple"),
-        ((("vector",),), {}, ValueError, "'array' or 'scalar', not 'vector'"),
+        ((("vector",),), {}, ValueError, "'array', 'scalar' or 'device', not 'vector'"),
         ((array("f32", size=8),), {}, ValueError, "itemsize 8 does not fit"),
         ((("array", "f8", 8, 1, (), None, 8, True),), {}, ValueError, "neither a dtype name nor a struct"),
         ((array("f32", align=3),), {}, ValueError, "power of two, not 3"),

@@ -111,6 +111,24 @@ class Driver(Protocol):
 
 
 @runtime_checkable
+class NativeLaunches(Protocol):
+    """A driver whose programs the native module launches by itself (`_native.DevicePlan`)."""
+
+    @property
+    def launcher(self) -> Any:
+        """The `_native.Launcher` of the device."""
+        ...
+
+    def serve_thread(self, queue: Any) -> None:
+        """Put the calling thread's native launches on a queue from now on."""
+        ...
+
+    def entry(self, program: Any) -> tuple[int, int]:
+        """A program's function for native launches, and the on-chip bytes it needs beyond those it declares."""
+        ...
+
+
+@runtime_checkable
 class Timing(Protocol):
     """A driver that can time its own work."""
 

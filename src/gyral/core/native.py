@@ -21,11 +21,11 @@ else:
     _reason = ""
 
 
-def require() -> Any:
+def require(what: str = "the CPU device") -> Any:
     """The native module; UnsupportedError with the reason and the remedy when it was not built."""
     if module is None:
         raise UnsupportedError(
-            f"the CPU device needs Gyral's native module, which is not there ({_reason}); "
+            f"{what} needs Gyral's native module, which is not there ({_reason}); "
             "reinstall Gyral with a C compiler at hand"
         )
     return module
@@ -55,5 +55,27 @@ if TYPE_CHECKING or module is None:
         def clear_plans(self) -> None:
             """Drop the plans that are held."""
 
+    class DeviceArrayBase:
+        """What an array in device memory derives from: what a launch must know of it."""
+
+        __slots__ = ("address", "buffer", "device", "dtype", "shape", "strides")
+
+        def __init__(
+            self,
+            device: Any,
+            buffer: Any,
+            dtype: Any,
+            shape: tuple[int, ...],
+            strides: tuple[int, ...],
+            address: int,
+        ) -> None:
+            self.device = device
+            self.buffer = buffer
+            self.dtype = dtype
+            self.shape = shape
+            self.strides = strides
+            self.address = address
+
 else:
     Dispatcher = module.Dispatcher
+    DeviceArrayBase = module.DeviceArrayBase

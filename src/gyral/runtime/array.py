@@ -12,6 +12,7 @@ import numpy as np
 from gyral.core.driver import Pointer
 from gyral.core.dtypes import DType, ElementType, StructType, Vec
 from gyral.core.errors import UnsupportedError, UserError
+from gyral.core.native import DeviceArrayBase
 from gyral.runtime.buffer import Buffer
 from gyral.runtime.device import Device, current_device, device
 from gyral.runtime.elements import element_of, numpy_of
@@ -20,13 +21,20 @@ from gyral.runtime.exchange import import_dlpack
 Index = int | slice | tuple[int | slice, ...]
 
 
-class DeviceArray:
+class DeviceArray(DeviceArrayBase):
     """An array in a device's memory. Slices are views of the same memory; the last reference frees it.
 
     Work on it is queued where the device has streams; everything that reads it on the host waits.
     """
 
-    __slots__ = ("__weakref__", "_host", "address", "buffer", "device", "dtype", "shape", "strides")
+    __slots__ = ("__weakref__", "_host")
+
+    device: Device
+    buffer: Buffer
+    dtype: ElementType
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    address: int
 
     def __init__(
         self,
@@ -37,12 +45,8 @@ class DeviceArray:
         strides: tuple[int, ...] | None = None,
         address: int | None = None,
     ) -> None:
-        self.device = on
-        self.buffer = buffer
-        self.dtype = dtype
-        self.shape = shape
-        self.strides = strides if strides is not None else contiguous_strides(shape, dtype.itemsize)
-        self.address = buffer.address if address is None else address
+        strides = strides if strides is not None else contiguous_strides(shape, dtype.itemsize)
+        super().__init__(on, buffer, dtype, shape, strides, buffer.address if address is None else address)
         self._host: np.ndarray[Any, Any] | None = None
 
     @property

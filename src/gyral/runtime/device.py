@@ -13,7 +13,7 @@ from typing import Any, Self
 from gyral.core import context, settings
 from gyral.core.caps import Capabilities
 from gyral.core.context import Scoped
-from gyral.core.driver import Driver
+from gyral.core.driver import Driver, NativeLaunches
 from gyral.core.errors import UnsupportedError, UserError
 from gyral.runtime.buffer import Buffer
 from gyral.runtime.pool import Pool, PoolStatistics
@@ -68,6 +68,8 @@ class Device:
         found: Stream | None = getattr(self._local, "stream", None)
         if found is None:
             found = self._local.stream = self.stream()
+            if isinstance(self.driver, NativeLaunches):
+                self.driver.serve_thread(found.queue)
         return found
 
     def current_stream(self) -> Stream:
