@@ -151,12 +151,13 @@ def _run_recorded(device: Device, program: Any, launch: Launch, arrays: Sequence
 def _enqueue(device: Device, stream: Stream, program: Any, launch: Launch, buffers: Sequence[Any]) -> None:
     for buffer in buffers:
         for owner, mark in buffer.marks.items():
-            if owner != id(stream):
+            if owner != id(stream.queue):
                 device.driver.after(stream.queue, mark)
     device.driver.launch(stream.queue, program, launch)
+    # The launch waited for all others that use the memory, so that whoever waits for it waits for them.
     mark = device.driver.mark(stream.queue)
     for buffer in buffers:
-        buffer.marks[id(stream)] = mark
+        buffer.marks = {id(stream.queue): mark}
 
 
 def check_shape(kernel: str, shape: Any, rank: int | None = None) -> tuple[int, ...]:
