@@ -16,6 +16,7 @@ from gyral.compiler.interp.halves import join, split
 from gyral.compiler.interp.memory import allocate, leaf_place
 from gyral.compiler.interp.race import ACCESSES, Access
 from gyral.compiler.interp.team import ends_early, guard, is_guarded, is_team
+from gyral.compiler.interp.wide import load_wide, store_wide
 from gyral.compiler.ir.graph import Block, Module, Op, Value
 from gyral.compiler.ir.ops.arith import AddOp, AndOp, MaxOp, MinOp, OrOp, SubOp, XorOp
 from gyral.compiler.ir.traits import GANG, SYNC
@@ -251,13 +252,13 @@ class _Writer:
         call = f"(yield from {name}({parameters}))" if waiting else f"{name}({parameters})"
         self.put(f"{results}= {call}" if results else call)
 
-    def access(self, op: Op, memory: Value, indices: list[Value]) -> str:
-        """The place of an access in its typed view, after the bounds were checked."""
+    def access(self, op: Op, memory: Value, indices: list[Value], ahead: int = 0) -> str:
+        """The place of an access, `ahead` on the last axis, in its typed view, after bounds checks."""
         m = self.of(memory)
         dtype, offset = leaf_place(memory.type.elem, op.leaf)
         terms = [f"{m}_{dtype.name}_b"]
         for axis, index in enumerate(indices):
-            i = self.of(index)
+            i = f"({self.of(index)} + {ahead})" if ahead and axis == memory.type.rank - 1 else self.of(index)
             site = self.site(op, "bounds", memory.hint, axis)
             self.put(f"if not 0 <= {i} < {m}_n{axis}: fail({site}, {i}, {m}_n{axis})")
             terms.append(f"{i} * {m}_{dtype.name}_s{axis}")
@@ -467,6 +468,8 @@ _STATEMENTS: dict[str, Callable[[_Writer, Op], None]] = {
     "control.call": _call,
     "memory.load": _load,
     "memory.store": _store,
+    "memory.load_wide": load_wide,
+    "memory.store_wide": store_wide,
     "memory.dim": _dim,
     "memory.shared": _shared,
     "memory.local": _local,

@@ -25,6 +25,8 @@ from gyral.core.span import Span
 ACCESSES = {
     "memory.load": "reads",
     "memory.store": "writes",
+    "memory.load_wide": "reads",
+    "memory.store_wide": "writes",
     "atomic.load": "atomically reads",
     "atomic.store": "atomically writes",
     "atomic.rmw": "atomically updates",

@@ -15,7 +15,8 @@ class TargetSpec:
     `gangs`: "lanes" when the emitter runs blocks on vector lanes and does block-wide ops itself, "native"
     for subgroup operations in the block's linear order, "shared" when they go through shared memory.
     `subgroup`: lanes of a subgroup unless "lanes". `float_atomics`: dtypes whose atomic add is native.
-    `downcast`: f64 may become f32. `uniform_load`: block-uniform values must be loaded by a special word.
+    `downcast`: f64 may become f32. `wide`: a thread may do several elements, in accesses of many bytes.
+    `uniform_load`: block-uniform values must be loaded by a special word.
     """
 
     column: str
@@ -31,6 +32,7 @@ class TargetSpec:
     int64_atomics: bool = True
     downcast: bool = False
     uniform_load: bool = False
+    wide: bool = False
 
 
 def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False) -> TargetSpec:
@@ -41,7 +43,7 @@ def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False)
     has = frozenset(features)
     match column:
         case "cuda":
-            return TargetSpec("cuda", gangs="native")
+            return TargetSpec("cuda", gangs="native", wide=True)
         case "opencl":
             return TargetSpec(
                 "opencl",

@@ -23,7 +23,8 @@ from gyral.compiler.ir.traits import TERMINATOR
 class FuncOp(Operation):
     """A function; block arguments are its parameters, a `control.return` ends it.
 
-    kind "kernel": `rank` of the launch, `block` fixed in the kernel (or ()), no results.
+    kind "kernel": `rank` of the launch, `block` fixed in the kernel (or ()), no results. `coarse`:
+    elements of the last axis that one thread does; its id there counts such groups.
     kind "func": called by `control.call`; `returns` are its result types.
     """
 
@@ -32,6 +33,7 @@ class FuncOp(Operation):
     kind = attr(str, choices=("kernel", "func"))
     rank = attr(int, default=1)
     block = attr(tuple, default=())
+    coarse = attr(int, default=1)
     fastmath = attr(bool, default=False)
     returns = attr(tuple, default=())
     body = region()

@@ -7,7 +7,17 @@ threads alone.
 
 from __future__ import annotations
 
-from gyral.compiler.ir.define import INDEX, MEMORY, SCALAR, Operation, attr, operand, operands, result
+from gyral.compiler.ir.define import (
+    INDEX,
+    MEMORY,
+    SCALAR,
+    Operation,
+    attr,
+    operand,
+    operands,
+    result,
+    results,
+)
 from gyral.compiler.ir.traits import PURE, READS, UNIFORM, WRITES
 from gyral.compiler.ir.types import MemoryType
 from gyral.core.dtypes import ArrayType, DType, index, leaves
@@ -43,6 +53,42 @@ class StoreOp(Operation):
         check_access(self.memory.type, len(self.indices), self.leaf, self.value.type)
         if isinstance(self.memory.type, ArrayType) and self.memory.type.readonly:
             raise ValueError("the array is declared read-only")
+
+
+class LoadWideOp(Operation):
+    """Neighbouring elements along the last axis, one per result, in one access of the device.
+
+    The first is aligned to the whole access, and the elements stand without gaps.
+    """
+
+    name = "memory.load_wide"
+    memory = operand(MEMORY)
+    indices = operands(INDEX)
+    leaf = attr(int, default=0)
+    values = results(SCALAR)
+    traits = READS
+
+    def verify_(self) -> None:
+        for value in self.values:
+            check_access(self.memory.type, len(self.indices), 0, value.type)
+
+
+class StoreWideOp(Operation):
+    """Write neighbouring elements along the last axis in one access, as `LoadWideOp` reads them.
+
+    `operands` behind the memory: its indices, then the values.
+    """
+
+    name = "memory.store_wide"
+    memory = operand(MEMORY)
+    rest = operands(SCALAR)
+    leaf = attr(int, default=0)
+    traits = WRITES
+
+    def verify_(self) -> None:
+        rank = self.memory.type.rank
+        for value in self.rest[rank:]:
+            check_access(self.memory.type, rank, 0, value.type)
 
 
 class DimOp(Operation):
