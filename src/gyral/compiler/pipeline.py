@@ -13,10 +13,12 @@ from gyral.compiler.intrinsics import INTRINSICS
 from gyral.compiler.ir.graph import Module, Op
 from gyral.compiler.ir.parser import parse_function
 from gyral.compiler.ir.verify import verify as verify_module
+from gyral.compiler.passes.blocks import LowerBlocks
 from gyral.compiler.passes.canonical import Canonicalise
 from gyral.compiler.passes.checks import InsertChecks
 from gyral.compiler.passes.cse import ShareCommon
 from gyral.compiler.passes.dce import RemoveDead
+from gyral.compiler.passes.gangs import LowerGangs
 from gyral.compiler.passes.hoist import Hoist
 from gyral.compiler.passes.inline import MAX_SIZE, Inline, inline_call
 from gyral.compiler.passes.legalize import Legalise
@@ -86,6 +88,24 @@ def _legalize(module: Module, options: CompileOptions, target: TargetSpec) -> No
     Legalise(target, library()).run(module)
 
 
+def _blocks(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    if target.gangs != "lanes":
+        LowerBlocks(target, _block_of(module, options), options.index_bits).run(module)
+
+
+def _gangs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    if target.gangs == "shared":
+        LowerGangs(target, _block_of(module, options), options.index_bits).run(module)
+
+
+def _block_of(module: Module, options: CompileOptions) -> tuple[int, ...]:
+    """The block that the kernel runs in, in the user's order of axes."""
+    block = options.block or module.kernel.attributes.get("block", ())
+    if not block:
+        raise InternalError("a kernel for a device that runs whole blocks was compiled without a block")
+    return block
+
+
 _STAGES: tuple[tuple[str, Stage], ...] = (
     ("inline", lambda module, options, target: Inline().run(module)),
     ("checks", _checks),
@@ -94,6 +114,8 @@ _STAGES: tuple[tuple[str, Stage], ...] = (
     ("unroll", _unroll),
     ("promote", lambda module, options, target: Promote().run(module)),
     ("legalize", _legalize),
+    ("blocks", _blocks),
+    ("gangs", _gangs),
     ("simplify", _canonical),
     ("cse", lambda module, options, target: ShareCommon(options.noalias).run(module)),
     ("hoist", lambda module, options, target: Hoist(options.noalias).run(module)),

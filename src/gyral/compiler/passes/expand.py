@@ -7,61 +7,27 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from gyral.compiler.ir.builder import Builder
-from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops.arith import (
     AbsOp,
     AddOp,
     AndOp,
-    CmpOp,
-    ConstOp,
     DivOp,
     MaxOp,
     MinOp,
     MulOp,
     OrOp,
-    SelectOp,
     ShlOp,
     SubOp,
     XorOp,
 )
-from gyral.compiler.ir.ops.cast import BitcastOp, CastOp
-from gyral.compiler.ir.ops.math import MathOp
-from gyral.compiler.ir.types import Type
-from gyral.core.dtypes import DType, f32, f64, i16, i32, i64, round_float, u32
+from gyral.compiler.passes.write import Write
+from gyral.core.dtypes import f32, f64, i16, i32, i64, round_float, u32
 
 Expansion: TypeAlias = Callable[[Builder, Op], list[Value]]
 
 _INTS = {16: i16, 32: i32, 64: i64}
 _MANTISSA = {"f16": 10, "bf16": 7, "f32": 23, "f64": 52}
-
-
-class _Write:
-    """Short names for building ops in a row."""
-
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
-
-    def const(self, t: Type, value: bool | int | float) -> Value:
-        return self.builder.value(ConstOp, type=t, value=value)
-
-    def do(self, kind: type[Operation], *values: Value) -> Value:
-        return self.builder.value(kind, *values)
-
-    def cast(self, value: Value, t: DType) -> Value:
-        return self.builder.value(CastOp, value, type=t)
-
-    def bits(self, value: Value, t: DType) -> Value:
-        return self.builder.value(BitcastOp, value, type=t)
-
-    def cmp(self, predicate: str, lhs: Value, rhs: Value) -> Value:
-        return self.builder.value(CmpOp, lhs, rhs, predicate=predicate)
-
-    def select(self, condition: Value, on_true: Value, on_false: Value) -> Value:
-        return self.builder.value(SelectOp, condition, on_true, on_false)
-
-    def math(self, fn: str, *values: Value) -> Value:
-        return self.builder.value(MathOp, *values, type=values[0].type, fn=fn)
 
 
 def narrow(source: Any, target: Any) -> Expansion | None:
@@ -77,13 +43,13 @@ def narrow(source: Any, target: Any) -> Expansion | None:
 
 
 def _through_f32(builder: Builder, op: Op) -> Value:
-    write = _Write(builder)
+    write = Write(builder)
     return write.cast(write.cast(op.operands[0], f32), op.results[0].type)
 
 
 def _narrow_f64(builder: Builder, op: Op) -> list[Value]:
     """Round to odd in f32, so that the second rounding is the only one that counts (Boldo and Melquiond)."""
-    w = _Write(builder)
+    w = Write(builder)
     value = op.operands[0]
     near = w.cast(value, f32)
     back = w.cast(near, f64)
@@ -97,7 +63,7 @@ def _narrow_f64(builder: Builder, op: Op) -> list[Value]:
 def float_mod(builder: Builder, op: Op) -> list[Value]:
     """Python's %: fmod, then the divisor's sign."""
     lhs, rhs = op.operands
-    w = _Write(builder)
+    w = Write(builder)
     zero = w.const(lhs.type, 0.0)
     rest = w.math("fmod", lhs, rhs)
     differ = w.do(XorOp, w.cmp("lt", rhs, zero), w.cmp("lt", rest, zero))
@@ -109,7 +75,7 @@ def float_floordiv(builder: Builder, op: Op) -> list[Value]:
     """Python's // as NumPy has it: from the remainder, so that it rounds down exactly."""
     lhs, rhs = op.operands
     t = lhs.type
-    w = _Write(builder)
+    w = Write(builder)
     zero, one = w.const(t, 0.0), w.const(t, 1.0)
     rest = w.math("fmod", lhs, rhs)
     plain = w.do(DivOp, lhs, rhs)
@@ -125,7 +91,7 @@ def float_floordiv(builder: Builder, op: Op) -> list[Value]:
 
 
 def _exp10(builder: Builder, op: Op) -> list[Value]:
-    w = _Write(builder)
+    w = Write(builder)
     return [w.math("pow", w.const(op.operands[0].type, 10.0), op.operands[0])]
 
 
@@ -134,7 +100,7 @@ def _nextafter(builder: Builder, op: Op) -> list[Value]:
     x, toward = op.operands
     t: Any = x.type
     whole = _INTS[t.bits]
-    w = _Write(builder)
+    w = Write(builder)
     zero, one = w.const(t, 0.0), w.const(whole, 1)
     bits = w.bits(x, whole)
     grows = w.do(XorOp, w.cmp("lt", x, toward), w.cmp("lt", x, zero))
@@ -152,7 +118,7 @@ def _ldexp(builder: Builder, op: Op) -> list[Value]:
     t: Any = x.type
     mantissa = _MANTISSA[t.name]
     top = 1023 if t is f64 else 127
-    w = _Write(builder)
+    w = Write(builder)
     up = (w.const(t, 2.0**top), w.const(i32, top), "gt")
     down = (w.const(t, 2.0 ** (mantissa + 2 - top)), w.const(i32, mantissa + 2 - top), "lt")
     bounds = {"gt": w.const(i32, top), "lt": w.const(i32, 1 - top)}
@@ -170,7 +136,7 @@ def _ldexp(builder: Builder, op: Op) -> list[Value]:
 def _scaled(factor: float) -> Expansion:
     def expansion(builder: Builder, op: Op) -> list[Value]:
         t: Any = op.operands[0].type
-        w = _Write(builder)
+        w = Write(builder)
         return [w.do(MulOp, op.operands[0], w.const(t, round_float(t, factor)))]
 
     return expansion
@@ -178,26 +144,26 @@ def _scaled(factor: float) -> Expansion:
 
 def _clamp(builder: Builder, op: Op) -> list[Value]:
     x, low, high = op.operands
-    w = _Write(builder)
+    w = Write(builder)
     return [w.do(MinOp, w.do(MaxOp, x, low), high)]
 
 
 def _lerp(builder: Builder, op: Op) -> list[Value]:
     a, b, t = op.operands
-    w = _Write(builder)
+    w = Write(builder)
     return [w.do(AddOp, a, w.do(MulOp, w.do(SubOp, b, a), t))]
 
 
 def _saturate(builder: Builder, op: Op) -> list[Value]:
     x = op.operands[0]
-    w = _Write(builder)
+    w = Write(builder)
     return [w.do(MinOp, w.do(MaxOp, w.const(x.type, 0.0), x), w.const(x.type, 1.0))]
 
 
 def _sign(builder: Builder, op: Op) -> list[Value]:
     x = op.operands[0]
     t: Any = x.type
-    w = _Write(builder)
+    w = Write(builder)
     zero, one = (w.const(t, 0.0), w.const(t, 1.0)) if t.is_float else (w.const(t, 0), w.const(t, 1))
     rest = zero
     if t.is_float:
@@ -209,13 +175,13 @@ def _sign(builder: Builder, op: Op) -> list[Value]:
 
 
 def _isnan(builder: Builder, op: Op) -> list[Value]:
-    return [_Write(builder).cmp("ne", op.operands[0], op.operands[0])]
+    return [Write(builder).cmp("ne", op.operands[0], op.operands[0])]
 
 
 def _against_inf(predicate: str) -> Expansion:
     def expansion(builder: Builder, op: Op) -> list[Value]:
         x = op.operands[0]
-        w = _Write(builder)
+        w = Write(builder)
         return [w.cmp(predicate, w.do(AbsOp, x), w.const(x.type, math.inf))]
 
     return expansion
@@ -223,7 +189,7 @@ def _against_inf(predicate: str) -> Expansion:
 
 def _isclose(builder: Builder, op: Op) -> list[Value]:
     a, b, relative, absolute = op.operands
-    w = _Write(builder)
+    w = Write(builder)
     inf = w.const(a.type, math.inf)
     apart = w.do(AbsOp, w.do(SubOp, b, a))
     near = w.cmp("le", apart, absolute)
@@ -235,7 +201,7 @@ def _isclose(builder: Builder, op: Op) -> list[Value]:
 
 def _fast_rsqrt(builder: Builder, op: Op) -> list[Value]:
     """1 / sqrt x with leave to approximate: processors have an estimate that one step makes good."""
-    w = _Write(builder)
+    w = Write(builder)
     (x,) = op.operands
     return [w.do(DivOp, w.const(x.type, 1.0), w.math("sqrt", x))]
 

@@ -1,4 +1,7 @@
-"""What the threads of a subgroup do together; lanes follow the block's linear order."""
+"""What the threads of a subgroup do together; lanes follow the block's linear order.
+
+A reduction or scan that is `whole` counts every thread of the block that the device runs, active or not.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ class SubgroupReduceOp(Operation):
     name = "subgroup.reduce"
     value = operand(SCALAR)
     kind = attr(str, choices=REDUCTIONS)
+    whole = attr(bool, default=False)
     out = result(same_as="value")
     traits = GANG
 
@@ -64,5 +68,6 @@ class SubgroupScanOp(Operation):
 
     name = "subgroup.scan"
     value = operand(SCALAR)
+    whole = attr(bool, default=False)
     out = result(same_as="value")
     traits = GANG
