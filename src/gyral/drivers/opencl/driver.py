@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,13 +17,16 @@ from gyral.drivers.opencl.graph import Graph, Prepared, check_order, global_size
 from gyral.drivers.opencl.memory import OFFSET, Memories, Memory
 from gyral.drivers.opencl.platforms import binding, pick
 from gyral.drivers.opencl.program import Program, bind
-from gyral.drivers.opencl.queue import Mark, Queue
+from gyral.drivers.opencl.queue import Line, Mark, Queue
+
+_given_up: list[Line] = []
+"""Queues whose work does not end: what they hold must not be used again as long as the process lives."""
 
 
 class OpenclDriver:
     """The index-th OpenCL device. UnsupportedError when there is none.
 
-    Powers beyond the protocol: `DeviceCopies`, `Timing`, `HostMemory`, `Graphs`.
+    Powers beyond the protocol: `DeviceCopies`, `Timing`, `HostMemory`, `Graphs`, `Deadlines`.
     """
 
     def __init__(self, index: int = 0) -> None:
@@ -35,12 +37,12 @@ class OpenclDriver:
         with Checked(cl.Error, f"open {self._device.name}"):
             self._context = cl.Context([self._device])
         self._memories = Memories(self.name)
-        self._queues: weakref.WeakSet[Queue] = weakref.WeakSet()
+        self._lines: list[Line] = []
         self._lock = threading.Lock()
         self._closed = False
         self._unordered: Any = None
         # Work without a queue has one of its own, and is waited for.
-        self._own = self.queue()
+        self._own = self._line()
 
     def allocate(self, nbytes: int) -> Memory:
         """Fresh memory. DeviceError of kind RESOURCE, with the sizes, when there is none."""
@@ -79,10 +81,7 @@ class OpenclDriver:
     def queue(self) -> Queue:
         """A new ordered queue."""
         self._require_open()
-        with Checked(self._cl.Error, "make a queue"):
-            made = Queue(self._cl, self._context, self._device)
-        self._queues.add(made)
-        return made
+        return Queue(self._line())
 
     def launch(self, queue: Queue | None, program: Program, launch: Launch) -> None:
         """Enqueue a launch; it is waited for when it has no queue, or something to do after it."""
@@ -95,7 +94,7 @@ class OpenclDriver:
         self._bind(kernel, program, launch, slots)
         size, block = global_size(grid, program.block), program.block
         enqueue = self._cl.enqueue_nd_range_kernel
-        there = queue or self._own
+        there = queue.line if queue is not None else self._own
         mark = there.put(
             lambda native, waits: enqueue(native, kernel, size, block, None, waits), launch.keep, "launch"
         )
@@ -108,11 +107,11 @@ class OpenclDriver:
         """Copy host bytes to memory."""
         data = source.cast("B")
         buffer, offset = self._memories.place(address, data.nbytes)
-        copy, blocking = self._cl.enqueue_copy, queue is None
+        copy = self._cl.enqueue_copy
         self._put(
             queue,
             lambda native, waits: copy(
-                native, buffer, data, dst_offset=offset, is_blocking=blocking, wait_for=waits
+                native, buffer, data, dst_offset=offset, is_blocking=False, wait_for=waits
             ),
             data,
             "copy to the device",
@@ -122,11 +121,11 @@ class OpenclDriver:
         """Copy memory to host bytes."""
         data = target.cast("B")
         buffer, offset = self._memories.place(address, data.nbytes)
-        copy, blocking = self._cl.enqueue_copy, queue is None
+        copy = self._cl.enqueue_copy
         self._put(
             queue,
             lambda native, waits: copy(
-                native, data, buffer, src_offset=offset, is_blocking=blocking, wait_for=waits
+                native, data, buffer, src_offset=offset, is_blocking=False, wait_for=waits
             ),
             data,
             "copy from the device",
@@ -171,19 +170,31 @@ class OpenclDriver:
 
     def mark(self, queue: Queue) -> Mark:
         """The point behind everything on the queue."""
-        return queue.mark()
+        return queue.line.mark().of(queue)
 
     def after(self, queue: Queue, mark: Mark) -> None:
         """Let later work of the queue begin after a mark."""
-        queue.after(mark)
+        queue.line.after(mark)
 
     def wait(self, mark: Mark) -> None:
         """Block until a mark is reached."""
-        mark.queue.wait(mark)
+        mark.line.wait(mark)
+
+    def wait_until(self, mark: Mark, seconds: float) -> bool:
+        """Block until a mark is reached, for so long at most."""
+        return mark.line.wait_until(mark, seconds)
+
+    def abandon(self, queue: Queue) -> str:
+        """OpenCL cannot stop a kernel: it goes on, and what it uses is never given back."""
+        queue.line.abandon()
+        with self._lock:
+            self._lines = [line for line in self._lines if line is not queue.line]
+        _given_up.append(queue.line)
+        return "its kernel goes on, and OpenCL cannot stop it; device.reset() opens the device anew"
 
     def timed_mark(self, queue: Queue) -> Mark:
         """A mark that notes the device's clock."""
-        return queue.marker()
+        return queue.line.marker().of(queue)
 
     def elapsed_ms(self, first: Mark, second: Mark) -> float:
         """Milliseconds between two timed marks that were reached."""
@@ -216,14 +227,14 @@ class OpenclDriver:
         if not graph.steps:
             return
         if graph.overlap:
-            self._replay_unordered(queue, graph)
+            self._replay_unordered(queue.line, graph)
             return
         enqueue = self._cl.enqueue_nd_range_kernel
         for step in graph.steps:
             if not step.size[0]:
                 continue
             kernel, size, block = step.kernel, step.size, step.program.block
-            queue.put(
+            queue.line.put(
                 lambda native, waits, k=kernel, s=size, b=block: enqueue(native, k, s, b, None, waits),
                 step.keep,
                 "replay a graph",
@@ -241,15 +252,15 @@ class OpenclDriver:
             self._finish()
         finally:
             self._closed = True
-            for queue in list(self._queues):
-                queue.abandon()
+            for line in self._lines:
+                line.close()
             for memory in self._memories.clear():
                 memory.buffer.release()
 
     def _put(
         self, queue: Queue | None, enqueue: Callable[[Any, list[Any] | None], Any], keep: Any, doing: str
     ) -> None:
-        there = queue or self._own
+        there = queue.line if queue is not None else self._own
         mark = there.put(enqueue, keep, doing)
         if queue is None:
             there.wait(mark)
@@ -274,13 +285,13 @@ class OpenclDriver:
         self._bind(step.kernel, step.program, launch, slots)
         step.size = global_size(grid, step.program.block)
 
-    def _replay_unordered(self, queue: Queue, graph: Graph) -> None:
+    def _replay_unordered(self, line: Line, graph: Graph) -> None:
         """Steps on a queue without an order, between what is on the caller's queue now and what follows."""
         native = self._free_queue()
         cl, events = self._cl, []
         with Checked(cl.Error, "replay a graph"):
-            begin = [queue.marker().event]
-            queue.flush()
+            begin = [line.marker().event]
+            line.flush()
             for step in graph.steps:
                 waits = [events[number] for number in step.after] or begin
                 if step.size[0]:
@@ -292,7 +303,7 @@ class OpenclDriver:
                     events.append(cl.enqueue_marker(native, waits))
             native.flush()
         ends = [events[number] for number in graph.leaves]
-        queue.put(
+        line.put(
             lambda own, waits: cl.enqueue_marker(own, [*(waits or ()), *ends]), graph.keep, "replay a graph"
         )
 
@@ -319,9 +330,18 @@ class OpenclDriver:
             return None
         return buffer
 
+    def _line(self) -> Line:
+        """A new line of commands; those that were dropped and are done make room."""
+        with self._lock:
+            self._lines = [line for line in self._lines if not (line.dropped and line.idle)]
+            with Checked(self._cl.Error, "make a queue"):
+                made = Line(self._cl, self._context, self._device)
+            self._lines.append(made)
+        return made
+
     def _finish(self) -> None:
-        for queue in list(self._queues):
-            queue.finish()
+        for line in list(self._lines):
+            line.finish()
 
     def _require_open(self) -> None:
         if self._closed:

@@ -19,14 +19,20 @@ _MOST = 1 << 19
 
 
 class Memory:
-    """One allocation: OpenCL's object, where its addresses begin, and its size in bytes."""
+    """One allocation: OpenCL's object, where its addresses begin, and its size in bytes.
 
-    __slots__ = ("base", "buffer", "nbytes")
+    `marks` and `exposed` are the runtime's notes of its use (`runtime.buffer`): they go with it to its next
+    owner.
+    """
+
+    __slots__ = ("base", "buffer", "exposed", "marks", "nbytes")
 
     def __init__(self, buffer: Any, base: int, nbytes: int) -> None:
         self.buffer = buffer
         self.base = base
         self.nbytes = nbytes
+        self.exposed = False
+        self.marks: dict[int, Any] = {}
 
 
 class Memories:

@@ -15,6 +15,7 @@ from gyral.drivers.opencl.capabilities import correct_division
 from gyral.drivers.opencl.failures import Checked, failure
 from gyral.drivers.opencl.memory import Memories
 
+_BUILD_ERROR = -2
 _SHOWN = 4000
 """Characters of a build log that an error repeats."""
 
@@ -26,7 +27,8 @@ class Program:
 
     def __init__(self, signature: Signature, make: Any) -> None:
         self.signature = signature
-        self.block = signature.item[::-1]
+        depth, height, width = signature.item
+        self.block = width, height, depth
         self._make = make
         self._local = threading.local()
 
@@ -82,7 +84,8 @@ def bind(
             raise InternalError("a kernel with checks or prints was launched without a record on the device")
         kernel.set_arg(at, memories.buffer(launch.record.address))
         at += 1
-    kernel.set_arg(at, slots)
+    # set_arg would try everything else that an argument can be first, at 5 µs.
+    kernel._set_arg_buf(at, slots)
 
 
 def _check_sizes(signature: Signature, device: Any, caps: Capabilities) -> None:
@@ -120,14 +123,14 @@ def _check_kernel(cl: Any, kernel: Any, device: Any, signature: Signature, caps:
     x, y, z = signature.item
     if x * y * z > most:
         raise DeviceError(
-            f"{signature.name} was compiled for blocks of {x * y * z} threads, and {device.name} has room for "
-            f"{most} of them (registers or shared memory); launch it with a smaller block=",
+            f"{signature.name} was compiled for blocks of {x * y * z} threads, and {device.name} has room "
+            f"for {most} of them (registers or shared memory); launch it with a smaller block=",
             DeviceErrorKind.RESOURCE,
         )
     if local > caps.shared_bytes:
         raise DeviceError(
-            f"{signature.name} as built needs {local} bytes of shared memory per block, and {device.name} has "
-            f"{caps.shared_bytes}; use smaller shared arrays or smaller blocks",
+            f"{signature.name} as built needs {local} bytes of shared memory per block, and {device.name} "
+            f"has {caps.shared_bytes}; use smaller shared arrays or smaller blocks",
             DeviceErrorKind.RESOURCE,
         )
 
@@ -135,7 +138,7 @@ def _check_kernel(cl: Any, kernel: Any, device: Any, signature: Signature, caps:
 def _refused(cl: Any, program: Any, device: Any, signature: Signature, error: Any) -> Exception:
     log = str(program.get_build_info(device, cl.program_build_info.LOG)).strip()
     status = program.get_build_info(device, cl.program_build_info.STATUS)
-    if status != cl.build_status.ERROR:
+    if status != _BUILD_ERROR:
         return failure(error, f"build {signature.name}")
     shown = log if len(log) <= _SHOWN else log[:_SHOWN] + " ..."
     return InternalError(

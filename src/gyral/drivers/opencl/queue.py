@@ -1,7 +1,8 @@
 """Ordered queues of an OpenCL device, and points in them.
 
 Every command gives an event, so that a mark is the event of the last one and costs nothing. What queued work
-uses is held beside its event until the work is known to be done.
+uses is held beside its event until the work is known to be done, also when its queue is dropped before: a
+line belongs to the driver, and a queue is only what others hold of it.
 """
 
 from __future__ import annotations
@@ -9,27 +10,53 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from time import sleep
 from typing import Any
 
+from gyral.core.clock import MONOTONIC
 from gyral.core.errors import StateError
 from gyral.drivers.opencl.failures import broken, failure
 
 _LOOK = 32
 """Commands after which a queue looks whether earlier ones are done, to let go of what they hold."""
+_SHORTEST, _LONGEST = 20e-6, 2e-3
+"""Seconds between two looks at work that has a deadline."""
 
 
 class Mark:
-    """A point in a queue: the event of the last command before it, None before the first."""
+    """A point in a queue: the event of the last command before it, None before the first.
 
-    __slots__ = ("event", "queue", "serial")
+    It keeps its queue, so that who notes marks by the queue's `id()` never takes another queue for it.
+    """
 
-    def __init__(self, queue: Queue, event: Any, serial: int) -> None:
-        self.queue = queue
+    __slots__ = ("event", "line", "queue", "serial")
+
+    def __init__(self, line: Line, event: Any, serial: int) -> None:
+        self.line = line
         self.event = event
         self.serial = serial
+        self.queue: Queue | None = None
+
+    def of(self, queue: Queue) -> Mark:
+        """The mark as the users of a queue know it."""
+        self.queue = queue
+        return self
 
 
 class Queue:
+    """What users of a driver hold of a line of commands."""
+
+    __slots__ = ("__weakref__", "line")
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+
+    def __del__(self) -> None:
+        if hasattr(self, "line"):
+            self.line.dropped = True
+
+
+class Line:
     """One in-order command queue. Safe for use by many threads."""
 
     def __init__(self, cl: Any, context: Any, device: Any) -> None:
@@ -43,6 +70,18 @@ class Queue:
         self._last: Any = None
         self._waits: list[Any] | None = None
         self._closed = False
+        self.dropped = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything on it is done, without waiting. What is done lets go of what it held."""
+        done: list[Any] = []
+        with self._lock:
+            while self._held and self._is_done(self._held[0][1]):
+                done.append(self._held.popleft())
+            idle = not self._held
+        done.clear()
+        return idle
 
     def put(self, enqueue: Callable[[Any, list[Any] | None], Any], keep: Any, doing: str) -> Mark:
         """Add one command: `enqueue` is called with the native queue and the events to begin after.
@@ -81,9 +120,9 @@ class Queue:
 
     def after(self, mark: Mark) -> None:
         """Let later commands begin after a mark."""
-        if mark.queue is self or mark.event is None:
+        if mark.line is self or mark.event is None:
             return
-        mark.queue.flush()
+        mark.line.flush()
         with self._lock:
             self._waits = [*(self._waits or ()), mark.event]
 
@@ -102,6 +141,39 @@ class Queue:
             mark.event.wait()
         except self._cl.Error as error:
             raise broken(error, mark.event.get_info(self._status)) from error
+        self._reached(mark)
+
+    def wait_until(self, mark: Mark, seconds: float) -> bool:
+        """Wait for so long at most; whether the mark was reached."""
+        end, pause = MONOTONIC() + seconds, _SHORTEST
+        self.flush()
+        while mark.event is not None and not self._is_done(mark.event):
+            left = end - MONOTONIC()
+            if left <= 0:
+                return False
+            # OpenCL waits for ever or not at all. A pause grows with the time already waited.
+            sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST)
+        self.wait(mark)
+        return True
+
+    def finish(self) -> None:
+        """Wait for everything on the queue."""
+        self.wait(self.mark())
+
+    def abandon(self) -> None:
+        """Take no more work; what was held for it is still held."""
+        with self._lock:
+            self._closed = True
+
+    def close(self) -> None:
+        """Take no more work, and let go of what was held."""
+        with self._lock:
+            self._closed = True
+            held, self._held = self._held, deque()
+        held.clear()
+
+    def _reached(self, mark: Mark) -> None:
         done: list[Any] = []
         with self._lock:
             while self._held and self._held[0][0] <= mark.serial:
@@ -110,22 +182,14 @@ class Queue:
                 self._last = None
         done.clear()
 
-    def finish(self) -> None:
-        """Wait for everything on the queue."""
-        self.wait(self.mark())
-
-    def abandon(self) -> None:
-        """Take no more work, and let go of what was held."""
-        with self._lock:
-            self._closed = True
-            held, self._held = self._held, deque()
-        held.clear()
-
     def _release(self, done: list[Any]) -> None:
         """Take off what is held for the commands that are done; the queue is in order."""
         held = self._held
         while len(held) > 1:
             middle = len(held) // 2
-            if held[middle][1].get_info(self._status) > self._complete:
+            if not self._is_done(held[middle][1]):
                 return
             done += [held.popleft() for _ in range(middle + 1)]
+
+    def _is_done(self, event: Any) -> bool:
+        return event.get_info(self._status) <= self._complete
