@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from gyral.compiler import pipeline
 from gyral.compiler.emit.llvm.program import ENTRY, Emitted, emit
@@ -21,6 +22,8 @@ from gyral.core.dtypes import DType
 from gyral.core.errors import CompileError
 from gyral.core.span import Span
 from gyral.jit.arguments import Kind, StaticValue, Weak
+from gyral.jit.chain import Chain, Link
+from gyral.jit.joined import join
 from gyral.jit.machine import assembly_of, host, image_of
 from gyral.jit.request import Request
 
@@ -65,8 +68,13 @@ def promotions(request: Request) -> tuple[Promotion, ...]:
 def rank_of(request: Request) -> int:
     """The launch rank that a kernel's words imply."""
     # Any block will do: it is asked for only so that kernels that need one are not refused.
-    request = replace(request, options=replace(request.options, block=(1, 1, 1)))
+    request = replace(request, options=replace(request.options, block=(1, 1, 1), noalias=True))
     return lowered(request).kernel.attributes["rank"]
+
+
+def has_atomics(request: Request) -> bool:
+    """Whether a kernel uses atomics."""
+    return any(op.name.startswith("atomic.") for op in lowered(request).kernel.walk())
 
 
 def first_use(request: Request, need: str) -> Span | None:
@@ -90,16 +98,22 @@ def _uses(op: Op, need: str) -> bool:
 
 
 def lowered(request: Request) -> Lowered:
-    """The IR of a kernel as the frontend gives it."""
-    return lower_kernel(
-        request.function,
-        [argument_of(kind) for kind in request.kinds],
-        rank=request.rank,
-        block=request.options.block,
-        fastmath=request.options.fastmath,
-        check=request.options.check != "off",
-        frozen=request.frozen,
-    )
+    """The IR of a kernel as the frontend gives it; that of a chain joined."""
+
+    def lower(link: Link, kinds: tuple[Kind, ...], frozen: Any) -> Lowered:
+        return lower_kernel(
+            link.function,
+            [argument_of(kind) for kind in kinds],
+            rank=link.rank,
+            block=request.options.block,
+            fastmath=request.options.fastmath,
+            check=request.options.check != "off",
+            frozen=frozen,
+        )
+
+    if isinstance(request.function, Chain):
+        return join(request, request.function, lower)
+    return lower(Link(request.function, request.rank, ()), request.kinds, request.frozen)
 
 
 def argument_of(kind: Kind) -> Argument:

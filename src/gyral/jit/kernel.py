@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from gyral.core import context, native, settings
+from gyral.core import context, entry, native, settings
 from gyral.core.artifact import Artifact, Check, CompileOptions, Signature
 from gyral.core.dtypes import StaticType, StructType, Vec, f64
 from gyral.core.errors import UnsupportedError, UserError
@@ -59,6 +59,7 @@ class Kernel(Dispatcher):
         if rank is not None and rank not in (1, 2, 3):
             raise UserError(f"the rank of a kernel is 1, 2 or 3, not {rank!r}")
         self.rank = rank or 0
+        self.fixed_rank = rank
         self.block = block
         self.fastmath = bool(fastmath)
         self.downcast = bool(downcast)
@@ -257,6 +258,24 @@ class Kernel(Dispatcher):
     def subject(self, there: Device, kinds: tuple[Any, ...], rank: int) -> Subject:
         """What the tuner keeps its findings under, for launches as they are made here."""
         return Subject(kinds, rank, self._is_fast(), self._downcasts(), there)
+
+    def variation(self, block: tuple[int, ...], tile: tuple[int, ...]) -> Kernel:
+        """The same kernel with a block or tile of the tuner's, () for none, which does not ask the tuner."""
+        rows_and_vectors: Any = tile or None
+        made = Kernel(
+            self.__gyral_kernel__,
+            self.rank or None,
+            block or None,
+            self.fastmath,
+            self.check,
+            rows_and_vectors,
+        )
+        made.downcast, made._programs, made.tunable = self.downcast, self._programs, False
+        return made
+
+    def tune(self, shape: int | tuple[int, ...], *args: Any, **options: Any) -> Any:
+        """Find the fastest block or tile for launches like this one, and keep it: see `gyral.tune`."""
+        return entry.load("gyral.jit.tune:tune")(self, shape, *args, **options)
 
     def renew(self) -> None:
         """Let launches from now on look anew at what the tuner knows."""

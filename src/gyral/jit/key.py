@@ -19,6 +19,7 @@ from typing import Any
 
 from gyral.core.dtypes import Array, ArrayType, DType, GenericInput, In, Static, StaticType, StructType, Vec
 from gyral.core.span import Span
+from gyral.jit.chain import Chain, functions_of
 
 _SCHEME = "2"
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
@@ -56,7 +57,10 @@ class Fingerprint:
 def fingerprint(function: Callable[..., Any]) -> Fingerprint:
     """The fingerprint of a kernel as it stands now."""
     walk = _Walk()
-    walk.function(function)
+    for each in functions_of(function):
+        walk.function(each)
+    if isinstance(function, Chain):
+        _feed(walk.text, function.spelling)
     captures = tuple(sorted(walk.captures.items()))
     return Fingerprint(
         walk.text.hexdigest(), tuple(walk.functions), captures, tuple(walk.places), walk.prints
@@ -65,14 +69,14 @@ def fingerprint(function: Callable[..., Any]) -> Fingerprint:
 
 def use_of(function: Callable[..., Any], name: str) -> tuple[Span, str]:
     """Where a function first reads a name from outside, and that line; its own place if it never does."""
-    code = function.__code__
-    for step in dis.get_instructions(code):
-        at = step.positions
-        if step.opname.startswith("LOAD_") and step.argval == name and at is not None and at.lineno:
-            span = Span(
-                code.co_filename, at.lineno, at.col_offset or 0, at.end_lineno or 0, at.end_col_offset or 0
-            )
-            return span, linecache.getline(code.co_filename, at.lineno).rstrip()
+    for each in functions_of(function):
+        for step in dis.get_instructions(each):
+            at, code = step.positions, each.__code__
+            if step.opname.startswith("LOAD_") and step.argval == name and at is not None and at.lineno:
+                ends = at.end_lineno or 0, at.end_col_offset or 0
+                span = Span(code.co_filename, at.lineno, at.col_offset or 0, *ends)
+                return span, linecache.getline(code.co_filename, at.lineno).rstrip()
+    code = functions_of(function)[0].__code__
     return Span(code.co_filename, code.co_firstlineno, 0, code.co_firstlineno, 0), ""
 
 

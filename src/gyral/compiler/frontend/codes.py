@@ -412,3 +412,13 @@ DEVICE_GAP = _code(
     "choose another device, or a type and feature that its capability record names",
     "Gaps are gathered before anything runs: nothing is silently replaced or run elsewhere.",
 )
+
+# 7xx: kernels together
+NOT_FUSED = _code(
+    701,
+    "Kernels that cannot run as one",
+    "{what}",
+    "launch them one after another, or let both use the element of the thread's own index",
+    "In one launch no thread waits for all the others, so that what one kernel leaves for the next must be "
+    "read by the thread that wrote it.",
+)
