@@ -33,6 +33,8 @@ demo: .venv/.ready ## Run the demo: kernels on a real photograph and a real tabl
 	@$(BIN)/python -m gyral demo $(ARGS)
 
 test: .venv/.ready-dev ## Run the tests
+	@scripts/system_packages.sh
+	@scripts/tint.sh
 	@$(PYTEST) $(ARGS)
 
 check: lint types ## Lint, types, then all tests, the architecture's among them, with coverage (95 % of lines or more)
