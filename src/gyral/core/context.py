@@ -16,7 +16,10 @@ from gyral.core.artifact import Check
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Options in force; None means: not said here, ask the kernel and the settings."""
+    """Options in force; None means: not said here, ask the kernel and the settings.
+
+    `recorder` takes down launches in place of running them; it is no option that a user sets.
+    """
 
     device: Any = None
     stream: Any = None
@@ -25,6 +28,7 @@ class Scope:
     downcast: bool | None = None
     implicit_copies: bool = True
     time_limit: float | None = None
+    recorder: Any = None
 
 
 VARIABLE: ContextVar[Scope | None] = ContextVar("gyral_scope", default=None)

@@ -17,7 +17,7 @@ from gyral.core.native import Dispatcher
 from gyral.jit.arguments import ArrayGiven, Given, contiguous, exact, take
 from gyral.jit.choice import check_insisted, insists, line_of, placement, refused, settle, tell
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
-from gyral.jit.launch import check_block, check_shape, choose_device, in_place, run
+from gyral.jit.launch import check_block, check_shape, choose_device, in_host_memory, in_place, run
 from gyral.jit.parameters import Parameter, bind, parameters_of
 from gyral.jit.plan import dispatch_plan, fits_plan, plan_arguments, plan_kinds
 from gyral.jit.programs import Programs
@@ -305,6 +305,8 @@ class Kernel(Dispatcher):
     ) -> None:
         """The whole road: check, specialise, run. Leaves a native plan for the next launch like this."""
         check_shape(self.name, shape)
+        if (recorder := context.current().recorder) is not None:
+            return recorder.record(self, shape, block, values, asked, stream)
         given = self._take(values)
         if self.effective_check() == "race":
             self._watch_races(shape, block, given, asked)
@@ -339,7 +341,7 @@ class Kernel(Dispatcher):
 
     def _is_native(self, there: Device, spec: Spec, given: Sequence[Given]) -> bool:
         """Whether the native path can check, pack and run launches like this."""
-        return fits_plan(self.parameters, spec.kinds) and _in_host_memory(there, given)
+        return fits_plan(self.parameters, spec.kinds) and in_host_memory(there, given)
 
     @functools.cached_property
     def _passed_as_given(self) -> bool:
@@ -438,12 +440,6 @@ def _tell_and_launch(fell: FellBack, launch: Callable[[], None]) -> None:
 
 
 _device = device
-
-
-def _in_host_memory(there: Device, given: Sequence[Given]) -> bool:
-    """Whether all arrays are NumPy's own and the device uses them in place."""
-    arrays = [g for g in given if isinstance(g, ArrayGiven)]
-    return there.capabilities.unified and all(type(a.owner) is np.ndarray for a in arrays)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -70,6 +70,12 @@ def in_place(values: Sequence[Any]) -> tuple[Device | None, Sequence[Any]]:
     return there, [v.host() if isinstance(v, DeviceArray) else v for v in values]
 
 
+def in_host_memory(there: Device, given: Sequence[Given]) -> bool:
+    """Whether all arrays are NumPy's own and the device uses them in place."""
+    arrays = [g for g in given if isinstance(g, ArrayGiven)]
+    return there.capabilities.unified and all(type(a.owner) is np.ndarray for a in arrays)
+
+
 def check_writes(kernel: str, signature: Signature, given: Sequence[Given]) -> None:
     """Refuse read-only memory where the kernel writes."""
     arrays = [g for g in given if isinstance(g, ArrayGiven)]

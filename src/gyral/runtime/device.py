@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,24 +15,40 @@ from gyral.core import context, settings
 from gyral.core.caps import Capabilities
 from gyral.core.context import Scoped
 from gyral.core.driver import Driver, NativeLaunches
-from gyral.core.errors import UnsupportedError, UserError
+from gyral.core.errors import DeviceError, StateError, UnsupportedError, UserError
+from gyral.core.events import Reset, emit
 from gyral.runtime.buffer import Buffer
 from gyral.runtime.pool import Pool, PoolStatistics
 from gyral.runtime.stream import Stream
 
 Opener = Callable[[int], Driver]
 Count = Callable[[], int]
-_openers: dict[str, tuple[Opener, Count, bool]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How the devices of a kind are opened and counted, and whether they are listed."""
+
+    opener: Opener
+    count: Count
+    listed: bool
+    dlpack: int
+
+
+_kinds: dict[str, _Kind] = {}
 _open: dict[str, Device] = {}
+_inherited: list[Any] = []
+"""What a forked child got of its parent's devices: kept, as giving it back would hang or harm the parent."""
 _lock = threading.RLock()
 
 
 class Device:
     """One device: its memory, its streams, and what it can do. `with device:` sends launches to it."""
 
-    def __init__(self, name: str, driver: Driver) -> None:
+    def __init__(self, name: str, driver: Driver, dlpack: int = 0) -> None:
         self.name = name
         self.driver = driver
+        self._dlpack = dlpack
         self.pool = Pool(driver, settings.current().pool_limit)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._local = threading.local()
@@ -41,6 +58,13 @@ class Device:
     def kind(self) -> str:
         """The sort of device: its name without a number."""
         return self.name.partition(":")[0]
+
+    @property
+    def dlpack(self) -> tuple[int, int]:
+        """Type and number of the device in DLPack, (0, 0) for kinds that other libraries do not share."""
+        if not self._dlpack:
+            return 0, 0
+        return self._dlpack, int(self.name.partition(":")[2] or 0)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -82,6 +106,38 @@ class Device:
         for stream in list(self._streams):
             stream.synchronize()
 
+    def reset(self) -> Device:
+        """Close the device, also after a fatal error, and open it anew: the result is the one to use.
+
+        Its memory is lost. What belongs to the closed device, arrays and streams, raises StateError when it is
+        used. The CPU keeps everything in this process and stays as it is.
+        """
+        if self.capabilities.unified:
+            return self
+        with _lock:
+            self._close()
+            if _open.get(self.name) is self:
+                del _open[self.name]
+            return device(self.name)
+
+    def _close(self) -> None:
+        self.pool.close()
+        self._streams = weakref.WeakSet()
+        try:
+            self.driver.close()
+        except DeviceError as error:
+            # A lost device cannot finish its work; opening it anew is what was asked for.
+            emit(Reset(self.name, str(error)))
+
+    def _leave(self) -> None:
+        """In a forked child: the parent's device is out of reach, and must stay untouched."""
+        gone = _Gone(self.name, self.driver.capabilities)
+        _inherited.append((self.driver, self.pool, list(self._streams)))
+        for stream in self._streams:
+            stream.driver = gone
+        self.pool.close()
+        self.driver = gone
+
     def __enter__(self) -> Self:
         self._scoped.__enter__()
         return self
@@ -95,13 +151,29 @@ class Device:
         return f"gyral.device({self.name!r})"
 
 
-def register(kind: str, opener: Opener, *, count: Count = lambda: 1, listed: bool = True) -> None:
+class _Gone:
+    """The driver of a device that was opened before the process was forked: whatever it is asked, it says so."""
+
+    def __init__(self, name: str, capabilities: Capabilities) -> None:
+        self.name = name
+        self.capabilities = capabilities
+
+    def __getattr__(self, word: str) -> Any:
+        raise StateError(
+            f"{self.name} was opened before this process was forked, and works in the parent alone; "
+            'start workers by "spawn", or open the device in them only'
+        )
+
+
+def register(
+    kind: str, opener: Opener, *, count: Count = lambda: 1, listed: bool = True, dlpack: int = 0
+) -> None:
     """Make a kind of device known.
 
     `opener` makes the driver of its n-th device, or says why it cannot; `count` tells, silently, how many
-    there are.
+    there are; `dlpack` is the number by which DLPack knows the kind, 0 when memory is not shared.
     """
-    _openers[kind] = opener, count, listed
+    _kinds[kind] = _Kind(opener, count, listed, dlpack)
 
 
 def device(name: str | Device) -> Device:
@@ -109,27 +181,36 @@ def device(name: str | Device) -> Device:
     if isinstance(name, Device):
         return name
     kind, _, number = str(name).partition(":")
-    if kind not in _openers or not (number.isdecimal() or number == ""):
-        known = ", ".join(sorted(kind for kind, (_, _, listed) in _openers.items() if listed))
+    if kind not in _kinds or not (number.isdecimal() or number == ""):
+        known = ", ".join(sorted(kind for kind, row in _kinds.items() if row.listed))
         raise UserError(f"there is no device {name!r}; known kinds: {known}")
     index = int(number or 0)
     key = f"{kind}:{index}" if index else kind
     with _lock:
         if key not in _open:
-            _open[key] = Device(key, _openers[kind][0](index))
+            row = _kinds[kind]
+            _open[key] = Device(key, row.opener(index), row.dlpack)
         return _open[key]
 
 
 def devices() -> list[Device]:
-    """The devices that work here. `device(name)` says why one that is not among them does not."""
+    """The devices that work here, of every kind. `device(name)` says why one that is missing does not."""
     found = []
-    for kind, (_, count, listed) in _openers.items():
-        for number in range(count() if listed else 0):
+    for kind, row in _kinds.items():
+        for number in range(row.count() if row.listed else 0):
             try:
                 found.append(device(f"{kind}:{number}"))
-            except UnsupportedError:
+            except (UnsupportedError, DeviceError):
                 continue
     return found
+
+
+def device_of_dlpack(kind: int, number: int) -> Device | None:
+    """The device that DLPack knows by a type and a number, None for a type that is not shared."""
+    for name, row in _kinds.items():
+        if row.dlpack and row.dlpack == kind:
+            return device(f"{name}:{number}")
+    return None
 
 
 def current_device() -> Device:
@@ -150,7 +231,7 @@ def options(**changes: Any) -> Scoped:
 
     They belong to the task or thread that entered the block. UserError for an unknown option.
     """
-    known = set(context.Scope.__dataclass_fields__)
+    known = set(context.Scope.__dataclass_fields__) - {"recorder"}
     unknown = sorted(set(changes) - known)
     if unknown:
         raise UserError(f"there is no option {unknown[0]!r}; known: {', '.join(sorted(known))}")
@@ -178,6 +259,8 @@ def _after_fork() -> None:
     for opened in _open.values():
         opened._local = threading.local()
         opened.pool.renew_lock()
+        if not opened.capabilities.unified:
+            opened._leave()
 
 
 if hasattr(os, "register_at_fork"):
