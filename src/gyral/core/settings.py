@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -77,3 +78,16 @@ def _default_cache(environ: Mapping[str, str], platform: str) -> str:
     else:
         base = environ.get("XDG_CACHE_HOME", "") or (home and os.path.join(home, ".cache"))
     return os.path.join(base, "gyral") if base else ""
+
+
+@contextmanager
+def supplied(name: str, value: str) -> Iterator[None]:
+    """An environment variable with a value for a while, unless it has one: for libraries that want it."""
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)

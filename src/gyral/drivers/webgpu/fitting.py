@@ -1,0 +1,40 @@
+"""What a program needs of a device, and what the device says to that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gyral.core.errors import UnsupportedError
+from gyral.drivers.webgpu.program import Program
+
+
+def require_fit(device: str, program: Program, limits: Mapping[str, int], features: tuple[str, ...]) -> None:
+    """UnsupportedError names the first of a program's needs that is beyond a device's limits."""
+    signature = program.signature
+    needs = (
+        ("threads in a block", _product(signature.item), "max-compute-invocations-per-workgroup"),
+        ("threads along a block's last axis", signature.item[2], "max-compute-workgroup-size-x"),
+        ("threads along a block's middle axis", signature.item[1], "max-compute-workgroup-size-y"),
+        ("threads along a block's first axis", signature.item[0], "max-compute-workgroup-size-z"),
+        ("bytes of shared memory", signature.shared_bytes, "max-compute-workgroup-storage-size"),
+        ("buffers at a time", len(program.written), "max-storage-buffers-per-shader-stage"),
+        ("bytes of arguments", program.size, "max-uniform-buffer-binding-size"),
+    )
+    for what, needed, limit in needs:
+        if needed > limits[limit]:
+            raise UnsupportedError(
+                f"{signature.name} needs {needed} {what}, and {device} has at most {limits[limit]}"
+            )
+    lacking = [word for word in signature.options.features if word not in features]
+    if lacking:
+        raise UnsupportedError(
+            f"{signature.name} was compiled for a device with {', '.join(lacking)}, which {device} lacks"
+        )
+    if signature.options.index_bits != 32:
+        raise UnsupportedError(
+            f"{signature.name} was compiled for arrays of 2**31 elements or more; {device} counts in 32 bits"
+        )
+
+
+def _product(extents: tuple[int, int, int]) -> int:
+    return extents[0] * extents[1] * extents[2]

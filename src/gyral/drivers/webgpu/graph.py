@@ -1,0 +1,51 @@
+"""Recorded launches: everything but the encoding, which WebGPU wants done again for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gyral.core.driver import Launch
+from gyral.drivers.webgpu.link import Dispatch
+from gyral.drivers.webgpu.program import Program
+from gyral.drivers.webgpu.session import Session
+
+Prepared = tuple[tuple[int, int, int], Any, bytes]
+"""Blocks along x, y, z, bind group, parameters."""
+
+
+class Graph:
+    """Steps with their bind groups, and one buffer with the parameters of all of them."""
+
+    def __init__(self, session: Session, generation: int, programs: Sequence[Program]) -> None:
+        self.generation = generation
+        self.programs = list(programs)
+        self._session = session
+        self._places = []
+        room = 0
+        for program in self.programs:
+            self._places.append(room)
+            room += session.padded(program.size)
+        self.ring = session.link.buffer(max(room, 16), "UNIFORM|COPY_DST")
+        self._items: list[Dispatch | None] = [None] * len(self.programs)
+        self._keep: list[Any] = [None] * len(self.programs)
+        self._ready: list[Dispatch] | None = None
+
+    def set(self, number: int, launch: Launch, prepared: Prepared | None) -> None:
+        """Give a step its launch; None stands for one without threads."""
+        self._ready = None
+        self._items[number] = self._keep[number] = None
+        if prepared is None:
+            return
+        blocks, group, parameters = prepared
+        program, place = self.programs[number], self._places[number]
+        self._session.link.write(self.ring, place, parameters)
+        offset = self._session.offset_of(place)
+        self._items[number] = (program.pipeline._internal, group._internal, offset, *blocks)
+        self._keep[number] = (group, launch.keep)
+
+    def items(self) -> list[Dispatch]:
+        """What a run puts on the device."""
+        if self._ready is None:
+            self._ready = [item for item in self._items if item is not None]
+        return self._ready

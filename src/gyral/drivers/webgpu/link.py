@@ -1,0 +1,174 @@
+"""The wire to one WebGPU device: command buffers in order, read-backs, and waiting for both.
+
+wgpu's native calls are used directly where launches are encoded: its Python layer costs more than they do.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+from gyral.core.errors import DeviceError, DeviceErrorKind
+from gyral.drivers.webgpu import library
+
+Dispatch: TypeAlias = tuple[Any, Any, Any, int, int, int]
+"""Native handles of pipeline and bind group, a C array with the parameters' offset, groups along x, y, z."""
+Command: TypeAlias = Callable[[Any], None]
+"""Something other than a launch, put on a native command encoder."""
+
+_numbers = itertools.count(1)
+_links: weakref.WeakValueDictionary[int, Link] = weakref.WeakValueDictionary()
+
+
+class Link:
+    """One open device. `submitted` and `completed` count command buffers."""
+
+    def __init__(self, device: Any) -> None:
+        self.device = device
+        self.limits: dict[str, int] = dict(self.device.limits)
+        self.submitted = 0
+        self.completed = 0
+        self.mapped: dict[int, bool] = {}
+        self._number = next(_numbers)
+        self.ffi, self.lib = library.native()["ffi"], library.native()["lib"]
+        self._done, self._map = _callbacks()
+        ffi = self.ffi
+        self._encoder = ffi.new("WGPUCommandEncoderDescriptor *")
+        self._pass = ffi.new("WGPUComputePassDescriptor *")
+        self._finish = ffi.new("WGPUCommandBufferDescriptor *")
+        self._polling = threading.Lock()
+        _links[self._number] = self
+
+    def buffer(self, nbytes: int, usage: str) -> Any:
+        """A new buffer; `usage` as wgpu spells it. DeviceError of kind RESOURCE when there is no room."""
+        with library.catching():
+            return self.device.create_buffer(size=nbytes, usage=usage)
+
+    def write(self, buffer: Any, offset: int, data: Any) -> None:
+        """Copy host bytes to a buffer, behind all that was submitted; whole words alone."""
+        source = self.ffi.from_buffer(data)
+        with library.catching():
+            self.lib.wgpuQueueWriteBuffer(
+                self.device.queue._internal, buffer._internal, offset, source, len(source)
+            )
+
+    def submit(self, items: Iterable[Dispatch | Command]) -> int:
+        """Encode items, in order, and start them; gives the number to wait for."""
+        lib = self.lib
+        with library.catching():
+            encoder = lib.wgpuDeviceCreateCommandEncoder(self.device._internal, self._encoder)
+            try:
+                self._encode(encoder, items)
+                commands = lib.wgpuCommandEncoderFinish(encoder, self._finish)
+            finally:
+                lib.wgpuCommandEncoderRelease(encoder)
+        with library.catching():
+            queue = self.device.queue._internal
+            lib.wgpuQueueSubmit(queue, 1, self.ffi.new("WGPUCommandBuffer[]", [commands]))
+            lib.wgpuCommandBufferRelease(commands)
+            self.submitted += 1
+            lib.wgpuQueueOnSubmittedWorkDone(
+                queue, self._callback("WGPUQueueWorkDoneCallbackInfo", self._done)
+            )
+        return self.submitted
+
+    def read_later(self, buffer: Any, nbytes: int) -> int:
+        """Ask for a staging buffer's bytes; gives the number that `mapped` will know when they are there."""
+        number = next(_numbers)
+        info = self._callback("WGPUBufferMapCallbackInfo", self._map, number)
+        with library.catching():
+            self.lib.wgpuBufferMapAsync(buffer._internal, self.lib.WGPUMapMode_Read, 0, nbytes, info)
+        return number
+
+    def bytes_of(self, buffer: Any, nbytes: int) -> memoryview:
+        """The bytes of a mapped buffer, until `unmap`."""
+        found = self.lib.wgpuBufferGetConstMappedRange(buffer._internal, 0, nbytes)
+        if found == self.ffi.NULL:
+            raise DeviceError("the WebGPU device gave no bytes back", DeviceErrorKind.FATAL)
+        return memoryview(self.ffi.buffer(self.ffi.cast("uint8_t *", found), nbytes))
+
+    def unmap(self, buffer: Any) -> None:
+        """Give a mapped buffer back to the device."""
+        with library.catching():
+            self.lib.wgpuBufferUnmap(buffer._internal)
+
+    def idle(self) -> bool:
+        """Whether nothing submitted is still running."""
+        # While another thread waits it polls as well, and holds the lock for as long as the device is busy.
+        if self.completed < self.submitted and self._polling.acquire(blocking=False):
+            try:
+                self.lib.wgpuDevicePoll(self.device._internal, False, self.ffi.NULL)
+            finally:
+                self._polling.release()
+        return self.completed >= self.submitted
+
+    def wait(self, serial: int, maps: Sequence[int] = ()) -> None:
+        """Block until a command buffer is done and read-backs are mapped."""
+        stalls = 0
+        while self.completed < serial or not all(number in self.mapped for number in maps):
+            before = self.completed
+            with self._polling, library.catching():
+                self.lib.wgpuDevicePoll(self.device._internal, True, self.ffi.NULL)
+            stalls = stalls + 1 if self.completed == before else 0
+            if stalls > 1000:
+                raise DeviceError("the WebGPU device was lost: it no longer answers", DeviceErrorKind.FATAL)
+
+    def close(self) -> None:
+        """Give the device back."""
+        self.device.destroy()
+
+    def _encode(self, encoder: Any, items: Iterable[Dispatch | Command]) -> None:
+        lib = self.lib
+        bind, run = lib.wgpuComputePassEncoderSetBindGroup, lib.wgpuComputePassEncoderDispatchWorkgroups
+        stage = current = None
+        for item in items:
+            if not isinstance(item, tuple):
+                self._end(stage)
+                stage = None
+                item(encoder)
+                continue
+            if stage is None:
+                stage, current = lib.wgpuCommandEncoderBeginComputePass(encoder, self._pass), None
+            pipeline, group, offset, x, y, z = item
+            if pipeline is not current:
+                lib.wgpuComputePassEncoderSetPipeline(stage, pipeline)
+                current = pipeline
+            bind(stage, 0, group, 1, offset)
+            run(stage, x, y, z)
+        self._end(stage)
+
+    def _end(self, stage: Any) -> None:
+        if stage is not None:
+            self.lib.wgpuComputePassEncoderEnd(stage)
+            self.lib.wgpuComputePassEncoderRelease(stage)
+
+    def _callback(self, kind: str, callback: Any, number: int | None = None) -> Any:
+        ffi = self.ffi
+        info = ffi.new(f"{kind} *")
+        info.mode = self.lib.WGPUCallbackMode_AllowProcessEvents
+        info.callback = callback
+        info.userdata1 = ffi.cast("void *", self._number)
+        info.userdata2 = ffi.cast("void *", self.submitted if number is None else number)
+        return info[0]
+
+
+@cache
+def _callbacks() -> tuple[Any, Any]:
+    """The two functions that wgpu calls, for all devices; they live as long as the process."""
+    ffi, lib = library.native()["ffi"], library.native()["lib"]
+
+    def done(status: int, message: Any, owner: Any, serial: Any) -> None:
+        link = _links.get(int(ffi.cast("uintptr_t", owner)))
+        if link is not None:
+            link.completed = max(link.completed, int(ffi.cast("uintptr_t", serial)))
+
+    def mapped(status: int, message: Any, owner: Any, number: Any) -> None:
+        link = _links.get(int(ffi.cast("uintptr_t", owner)))
+        if link is not None:
+            link.mapped[int(ffi.cast("uintptr_t", number))] = status == lib.WGPUMapAsyncStatus_Success
+
+    return ffi.callback("WGPUQueueWorkDoneCallback", done), ffi.callback("WGPUBufferMapCallback", mapped)
