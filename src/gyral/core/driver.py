@@ -124,7 +124,7 @@ class NativeLaunches(Protocol):
         ...
 
     def entry(self, program: Any) -> tuple[int, int]:
-        """A program's function for native launches, and the on-chip bytes it needs beyond those it declares."""
+        """A program's function for native launches, and the on-chip bytes it needs besides its own."""
         ...
 
 
@@ -229,11 +229,14 @@ class Graphs(Protocol):
     """A driver that records launches once and replays them at little cost."""
 
     def record(self, steps: Sequence[Step]) -> Any:
-        """A graph of steps, each listed behind those it waits for."""
+        """A graph of steps, each listed behind those it waits for.
+
+        A graph may have a `run()`, which does at once, at less cost, what `replay(None, graph)` does.
+        """
         ...
 
     def replay(self, queue: Any, graph: Any) -> None:
-        """Put all steps of a graph on a queue."""
+        """Put all steps of a graph on a queue; with None as queue, run them now."""
         ...
 
     def replace(self, graph: Any, number: int, launch: Launch) -> None:

@@ -6,7 +6,7 @@ The native path sends everything here that it has no plan for.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -141,7 +141,12 @@ def run(
         device.driver.launch(None, program, launch)
         copies.bring_back()
         return
-    _enqueue(device, stream or device.current_stream(), program, launch, buffers)
+    enqueue(
+        device,
+        stream or device.current_stream(),
+        buffers,
+        lambda queue: device.driver.launch(queue, program, launch),
+    )
 
 
 def _run_recorded(device: Device, program: Any, launch: Launch, arrays: Sequence[ArrayGiven]) -> None:
@@ -154,13 +159,14 @@ def _run_recorded(device: Device, program: Any, launch: Launch, arrays: Sequence
     record.report(program.signature, launch.shape)
 
 
-def _enqueue(device: Device, stream: Stream, program: Any, launch: Launch, buffers: Sequence[Any]) -> None:
+def enqueue(device: Device, stream: Stream, buffers: Sequence[Any], put: Callable[[Any], None]) -> None:
+    """Put work that uses these buffers on a stream's queue, behind the work of other streams on them."""
     for buffer in buffers:
         for owner, mark in buffer.marks.items():
             if owner != id(stream.queue):
                 device.driver.after(stream.queue, mark)
-    device.driver.launch(stream.queue, program, launch)
-    # The launch waited for all others that use the memory, so that whoever waits for it waits for them.
+    put(stream.queue)
+    # The work waited for all other that uses the memory, so that whoever waits for it waits for that too.
     mark = device.driver.mark(stream.queue)
     for buffer in buffers:
         buffer.marks = {id(stream.queue): mark}

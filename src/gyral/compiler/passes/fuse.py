@@ -25,6 +25,16 @@ from gyral.core.span import Span
 REFUSED = "GY701"
 
 
+class NotFusedError(CompileError):
+    """Kernels that cannot run as one. `part` is the first that does not go with those before it; `temporary`
+    the array that cannot be one, where that is the reason."""
+
+    def __init__(self, finding: Diagnostic, part: int | None = None, temporary: str | None = None) -> None:
+        super().__init__(finding)
+        self.part = part
+        self.temporary = temporary
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One kernel of several: its lowered module, and which parameter of the whole each of its own is."""
@@ -54,7 +64,7 @@ class Fuse:
     name = "fuse"
 
     def run(self, symbol: str, parts: Sequence[Part]) -> Module:
-        """One module of all parts; CompileError GY701 for the first access that keeps two apart."""
+        """One module of all parts; NotFusedError for the first access that keeps two apart."""
         for part in parts:
             Inline().run(part.module)
         whole = _Whole(self, [p.name for p in parts])
@@ -106,7 +116,7 @@ class _Whole:
             list(touches((op for op, at in self.part_of.items() if at == part), self.places))
             for part in range(self.count)
         ]
-        for first, second in combinations(range(self.count), 2):
+        for first, second in sorted(combinations(range(self.count), 2), key=lambda pair: pair[1]):
             for one in found[first]:
                 for other in found[second]:
                     self._check_pair(one, other, first, second)
@@ -138,19 +148,14 @@ class _Whole:
             f"such as {then_name}[gy.global_id()]"
         )
         note = (f"{self.names[first]} {what} {name!r} here", one.op.span, _line(one.op.span))
-        raise CompileError(_refusal(message, advice, other.op.span, note))
+        raise NotFusedError(_refusal(message, advice, other.op.span, note), second)
 
     def _check_prints(self) -> None:
         prints = {at: op for outer, at in self.part_of.items() for op in outer.walk() if "print" in op.name}
         if len(prints) > 1:
             _, last = sorted(prints)[:2]
-            raise CompileError(
-                _refusal(
-                    f"{self.names[last]} prints, and so does a kernel before it: the order would change",
-                    "launch one of them by itself",
-                    prints[last].span,
-                )
-            )
+            message = f"{self.names[last]} prints, and so does a kernel before it: the order would change"
+            raise NotFusedError(_refusal(message, "launch one of them by itself", prints[last].span), last)
 
     def _check_temporary(self, number: int, found: Sequence[Touch]) -> None:
         """A temporary has one element per thread, or per number that a loop counts."""
@@ -173,9 +178,9 @@ class _Whole:
                 name, "is used at more than one index", list(places.values())[-1].op.span
             )
 
-    def _no_temporary(self, name: str, why: str, span: Span) -> CompileError:
+    def _no_temporary(self, name: str, why: str, span: Span) -> NotFusedError:
         message = f"{name!r} is a temporary of this fusion and {why}"
-        return CompileError(_refusal(message, f"give {name!r} as an array instead", span))
+        return NotFusedError(_refusal(message, f"give {name!r} as an array instead", span), temporary=name)
 
     def drop(self, number: int) -> None:
         """Put a value of the thread's own in the place of a temporary array."""
