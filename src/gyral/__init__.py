@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from builtins import pow as pow
     from builtins import round as round
 
+    from gyral.jit.tune import tune
+
     # Pyright knows os.name and takes the second branch; mypy does not, and keeps the first.
     if os.name == "mypy":
         from gyral.core.notation import OpaqueArray as Array
@@ -250,6 +252,9 @@ else:
 
 __version__ = "0.1.0"
 
+# What few programs need is loaded when it is first named.
+_LATE = {"tune": "gyral.jit.tune:tune"}
+
 # The words of the kernel language stand in the compiler, which is loaded when one of them is first named.
 _WORDS = frozenset(
     """
@@ -443,6 +448,7 @@ __all__ = [
     "tan",
     "tanh",
     "trunc",
+    "tune",
     "u16",
     "u16x2",
     "u16x3",
@@ -468,8 +474,10 @@ if not TYPE_CHECKING:  # which would make every misspelt word a name
     def __getattr__(name: str) -> Any:
         if name in _WORDS:
             return _load(f"gyral.compiler.words:{name}")
+        if name in _LATE:
+            return _load(_LATE[name])
         raise AttributeError(f"module 'gyral' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_WORDS})
+    return sorted({*globals(), *_WORDS, *_LATE})

@@ -16,6 +16,9 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.", file_okay=False)],
     types: Annotated[str, typer.Option(help="Argument types, where annotations do not say them.")] = "",
     device: Annotated[str, typer.Option(help="Device to build for; it need not be present.")] = "cpu",
+    tuned: Annotated[
+        bool, typer.Option("--tuned", help="Take along what `gyral tune` found on this machine.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of lines.")] = False,
 ) -> None:
     """Compile kernels into a folder, so that programs which use it compile nothing."""
@@ -24,7 +27,9 @@ def build(
         raise typer.BadParameter("--types belongs to one kernel: write FILE:KERNEL")
     signature = parse(types) if types else ()
     try:
-        built = {name: build_ahead(kernel, signature, device, out) for name, kernel in chosen.items()}
+        built = {
+            name: build_ahead(kernel, signature, device, out, tuned=tuned) for name, kernel in chosen.items()
+        }
     except OSError as error:
         raise typer.BadParameter(f"artifacts cannot be written: {error}") from error
     if json:

@@ -31,6 +31,10 @@ COMMANDS = {
         "gyral.cli.check:check",
         "Compare a device with the interpreter, the specification: row by row, or on a kernel of yours.",
     ),
+    "tune": Command(
+        "gyral.cli.tune:tune",
+        "Find the block or tile with which a kernel runs fastest here, and keep it for programs to come.",
+    ),
     "build": Command(
         "gyral.cli.build:build",
         "Compile kernels into a folder, so that programs which use it compile nothing.",
@@ -40,7 +44,7 @@ COMMANDS = {
 app = typer.Typer(
     name="gyral",
     cls=lazy(COMMANDS),
-    help="Kernels in Python, as SIMD machine code.",
+    help="Kernels in Python, on the CPU and on GPUs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -64,7 +68,7 @@ def root(
         bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Kernels in Python, as SIMD machine code."""
+    """Kernels in Python, on the CPU and on GPUs."""
 
 
 def main() -> None:

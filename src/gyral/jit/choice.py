@@ -9,7 +9,6 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TypeVar
 
 from gyral.core import context, entry, settings
@@ -160,13 +159,17 @@ def _same(name: str, there: Device) -> bool:
     return kind == there.kind and (not number or int(number) == int(own or 0))
 
 
-@cache
+_missing: dict[str, str] = {}  # by name, why a device is not here: what is missing stays so
+
+
 def _opened(name: str) -> Device | str:
-    """A device, or why it is not here. Asked once: what is missing stays so while the process lives."""
-    try:
-        return device(name)
-    except UnsupportedError as error:
-        return str(error)
+    """A device, or why it is not here."""
+    if name not in _missing:
+        try:
+            return device(name)
+        except UnsupportedError as error:
+            _missing[name] = str(error)
+    return _missing[name]
 
 
 def _listed(kernel: str, what: str, given: Any) -> Sequence[Any]:

@@ -166,6 +166,11 @@ def first_use(request: Any, need: str) -> Any:
     return entry.load("gyral.jit.compile:first_use")(request, need)
 
 
+def reorders(request: Any) -> bool:
+    """Whether a kernel uses atomics, so that its results may stand in another order from run to run."""
+    return entry.load("gyral.jit.compile:has_atomics")(request)
+
+
 def implied_rank(request: Any) -> int:
     """The launch rank that a kernel's words imply."""
     return entry.load("gyral.jit.compile:rank_of")(request)
