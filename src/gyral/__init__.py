@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from builtins import pow as pow
     from builtins import round as round
 
+    from gyral.jit.batch import Batch
+    from gyral.jit.fuse import fuse
     from gyral.jit.tune import tune
 
     # Pyright knows os.name and takes the second branch; mypy does not, and keeps the first.
@@ -253,7 +255,11 @@ else:
 __version__ = "0.1.0"
 
 # What few programs need is loaded when it is first named.
-_LATE = {"tune": "gyral.jit.tune:tune"}
+_LATE = {
+    "Batch": "gyral.jit.batch:Batch",
+    "fuse": "gyral.jit.fuse:fuse",
+    "tune": "gyral.jit.tune:tune",
+}
 
 # The words of the kernel language stand in the compiler, which is loaded when one of them is first named.
 _WORDS = frozenset(
@@ -274,6 +280,7 @@ _WORDS = frozenset(
 
 __all__ = [
     "Array",
+    "Batch",
     "Capabilities",
     "CompileError",
     "Device",
@@ -372,6 +379,7 @@ __all__ = [
     "from_dlpack",
     "full",
     "func",
+    "fuse",
     "gamma",
     "global_id",
     "global_ids",
