@@ -83,11 +83,6 @@ class Unsupported:
 Spelling: TypeAlias = Native | Body | Expand | Unsupported
 
 
-def native(name: str) -> Native:
-    """Cell: spelled by the device's own function."""
-    return Native(name)
-
-
 def body() -> Body:
     """Cell: the stdlib's body."""
     return Body()
@@ -419,6 +414,9 @@ _BIT, _BITS = Signature(("T",), over="integer"), Signature(("T", "T"), over="int
 _DRAW = (u64, u64)
 
 
+COLUMNS = ("llvm", "cuda", "opencl", "msl", "wgsl")
+"""The languages, in the order in which rows give their cells."""
+
 INTRINSICS: dict[str, Intrinsic] = {}
 
 
@@ -426,11 +424,14 @@ def _row(
     name: str,
     signature: Signature,
     meaning: Callable[..., Number],
-    llvm: Spelling,
+    cells: Spelling | str,
     names: str = "x",
     defaults: tuple[Number, ...] = (),
 ) -> None:
-    INTRINSICS[name] = Intrinsic(name, signature, meaning, {"llvm": llvm}, tuple(names.split()), defaults)
+    """Add a row: one cell for all languages, or each one's own word; "gyral_" stands before the C family's."""
+    spelled = [Native(word) for word in cells.split()] if isinstance(cells, str) else [cells] * len(COLUMNS)
+    spell = dict(zip(COLUMNS, spelled, strict=True))
+    INTRINSICS[name] = Intrinsic(name, signature, meaning, spell, tuple(names.split()), defaults)
 
 
 _row("exp", _T, _float(math.exp), body())
@@ -448,7 +449,7 @@ _row("sinh", _T, _float(_sinh), body())
 for name in ("cosh", "tanh", "asinh", "acosh"):
     _row(name, _T, _float(getattr(math, name)), body())
 _row("atanh", _T, _float(_atanh), body())
-_row("sqrt", _T, _float(math.sqrt), native("llvm.sqrt"))
+_row("sqrt", _T, _float(math.sqrt), "llvm.sqrt sqrt sqrt sqrt sqrt")
 _row("rsqrt", _T, _float(_rsqrt), body())
 _row("cbrt", _T, _float(math.cbrt), body())
 _row("pow", _TT, _float(_pow), body(), "x y")
@@ -459,17 +460,23 @@ _row("gamma", _T, _float(_gamma), body())
 _row("lgamma", _T, _float(_lgamma, domain=INF), body())
 _row("fmod", _TT, _float(math.fmod), body(), "x y")
 _row("remainder", _TT, _float(math.remainder), body(), "x y")
-_row("floor", _T, _float(_integral(math.floor)), native("llvm.floor"))
-_row("ceil", _T, _float(_integral(math.ceil)), native("llvm.ceil"))
-_row("trunc", _T, _float(_integral(math.trunc)), native("llvm.trunc"))
-_row("rint", _T, _float(_integral(round)), native("llvm.rint"))
-_row("fabs", _T, _float(math.fabs), native("llvm.fabs"))
-_row("copysign", _TT, _float(math.copysign), native("llvm.copysign"), "x y")
+_row("floor", _T, _float(_integral(math.floor)), "llvm.floor floor floor floor floor")
+_row("ceil", _T, _float(_integral(math.ceil)), "llvm.ceil ceil ceil ceil ceil")
+_row("trunc", _T, _float(_integral(math.trunc)), "llvm.trunc trunc trunc trunc trunc")
+_row("rint", _T, _float(_integral(round)), "llvm.rint rint rint rint round")
+_row("fabs", _T, _float(math.fabs), "llvm.fabs fabs fabs fabs abs")
+_row(
+    "copysign",
+    _TT,
+    _float(math.copysign),
+    "llvm.copysign copysign copysign copysign gyral_copysign",
+    "x y",
+)
 _row("nextafter", _TT, _nextafter, expand(), "x y")
 _row("ldexp", Signature(("T", i32)), _ldexp, expand(), "x i")
 _row("degrees", _T, _scaled(180.0 / math.pi), expand())
 _row("radians", _T, _scaled(math.pi / 180.0), expand())
-_row("fma", _TTT, _fma, native("llvm.fma"), "x y z")
+_row("fma", _TTT, _fma, "llvm.fma fma fma fma gyral_fma", "x y z")
 _row("clamp", Signature(("T", "T", "T"), over="number"), _clamp, expand(), "x low high")
 _row("lerp", _TTT, _lerp, expand(), "a b t")
 _row("saturate", _T, _saturate, expand())
@@ -478,12 +485,17 @@ _row("isnan", _TEST, lambda dtype, x: x != x, expand())
 _row("isinf", _TEST, lambda dtype, x: math.isinf(x), expand())
 _row("isfinite", _TEST, lambda dtype, x: math.isfinite(x), expand())
 _row("isclose", Signature(("T",) * 4, bool_), _isclose, expand(), "a b rel_tol abs_tol", (1e-9, 0.0))
-_row("popcount", _BIT, _popcount, native("llvm.ctpop"))
-_row("clz", _BIT, _clz, native("llvm.ctlz"))
-_row("ctz", _BIT, _ctz, native("llvm.cttz"))
-_row("rotl", _BITS, _rotl, native("llvm.fshl"), "x n")
-_row("rotr", _BITS, _rotr, native("llvm.fshr"), "x n")
-_row("bitreverse", _BIT, _bitreverse, native("llvm.bitreverse"))
+_row("popcount", _BIT, _popcount, "llvm.ctpop popc popcount popcount countOneBits")
+_row("clz", _BIT, _clz, "llvm.ctlz clz clz clz countLeadingZeros")
+_row("ctz", _BIT, _ctz, "llvm.cttz ctz gyral_ctz ctz countTrailingZeros")
+_row("rotl", _BITS, _rotl, "llvm.fshl gyral_rotl gyral_rotl gyral_rotl gyral_rotl", "x n")
+_row("rotr", _BITS, _rotr, "llvm.fshr gyral_rotr gyral_rotr gyral_rotr gyral_rotr", "x n")
+_row(
+    "bitreverse",
+    _BIT,
+    _bitreverse,
+    "llvm.bitreverse brev gyral_bitreverse reverse_bits reverseBits",
+)
 _row("random_u32", Signature(_DRAW, u32), _random_u32, body(), "seed counter")
 _row("random_uniform", Signature(_DRAW, f32), _random_uniform, body(), "seed counter")
 _row("random_normal", Signature(_DRAW, f32), _random_normal, body(), "seed counter")

@@ -1,0 +1,151 @@
+"""Branches and loops. What a region yields goes into variables that were declared before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gyral.compiler.emit.cfamily.writer import Mode, Writer
+from gyral.compiler.ir.graph import Op, Value
+from gyral.compiler.ir.ops import control as flow
+from gyral.compiler.ir.ops.arith import ConstOp
+from gyral.compiler.ir.ops.message import RequireOp
+from gyral.core.dtypes import DType, u32, u64
+
+ALIVE = "alive"
+"""The variable that says whether a thread has effects."""
+
+
+def is_mortal(op: Op) -> bool:
+    """Whether a thread may become inactive in here."""
+    return any(isinstance(inner, RequireOp) for inner in op.walk())
+
+
+@contextmanager
+def _inside(w: Writer, op: Op, *deciding: Value, known: bool = True) -> Iterator[None]:
+    """Regions of `op`, entered by threads that `deciding` may tell apart."""
+    kept = w.together, w.known
+    w.together = w.together and not any(w.variance.get(value, 0) for value in deciding)
+    w.known = w.known and known
+    yield
+    w.together, w.known = kept
+
+
+def _if(w: Writer, op: Any) -> None:
+    wanted = [(slot, value) for slot, value in enumerate(op.results) if value.uses]
+    targets = [w.variable(value) for _, value in wanted]
+    bare = len(op.orelse.ops) == 1 and not targets
+    w.put(f"if ({w.of(op.condition)}) {{")
+    for number, side in enumerate(op.regions):
+        if number:
+            if bare:
+                break
+            w.put("} else {")
+        w.depth += 1
+        with _inside(w, op, op.condition):
+            w.region(side)
+            for target, (slot, _) in zip(targets, wanted, strict=True):
+                w.put(f"{target} = {w.of(side.terminator.operands[slot])};")
+        w.depth -= 1
+    w.put("}")
+    _after(w, op)
+
+
+def _after(w: Writer, op: Op) -> None:
+    if w.mode is Mode.ACTIVE and is_mortal(op):
+        w.known = False
+
+
+def _assign(w: Writer, targets: list[str], values: list[Value]) -> None:
+    """Give variables their next values, all at once."""
+    given = w.all(values)
+    for slot, text in enumerate(given):
+        if text in targets[:slot]:
+            given[slot] = w.fresh()
+            w.put(w.dialect.let(values[slot].type, given[slot], text))
+    for target, text in zip(targets, given, strict=True):
+        if target != text:
+            w.put(f"{target} = {text};")
+
+
+def _watched(w: Writer, op: Op, go: str) -> str:
+    """A loop's condition, with the thread's life where the loop can end that."""
+    return f"{go} && {ALIVE}" if w.mode is Mode.ACTIVE and is_mortal(op) else go
+
+
+def _for(w: Writer, op: Any) -> None:
+    iv, *carried = op.body.args
+    targets = []
+    for value, arg, first in zip(op.results, carried, w.all(op.operands[3:]), strict=True):
+        w.names[arg] = w.variable(value, first)
+        targets.append(w.names[arg])
+    head, last = _head(w, op, iv)
+    with w.scope(head), _inside(w, op, op.lower, op.upper, op.step):
+        w.region(op.body)
+        _assign(w, targets, op.body.terminator.operands)
+        w.put(*last)
+    _after(w, op)
+
+
+def _head(w: Writer, op: Any, iv: Value) -> tuple[str, list[str]]:
+    """The head of a counted loop, and what its last lines are."""
+    lower, upper, step = w.all([op.lower, op.upper, op.step])
+    t = w.dialect.real(iv.type)
+    w.names[iv] = name = w.fresh("i")
+    by = op.step.owner.value if isinstance(op.step.owner, ConstOp) else None
+    if by in (1, -1) or (by is not None and _ends_inside(op, t, by)):
+        sign = "<" if by is None or by > 0 else ">"
+        go = _watched(w, op, f"{name} {sign} {upper}")
+        return w.dialect.counted(iv.type, name, lower, go, by or 1), []
+    wide = u64 if t.bits == 64 else u32
+    turns, turn = w.fresh("n"), w.fresh("k")
+    w.put(w.dialect.let(wide, turns, f"{w.dialect.helper(f'trips_{t.name}')}({lower}, {upper}, {step})"))
+    w.put(w.dialect.var(iv.type, name, lower))
+    head = w.dialect.counted(wide, turn, w.dialect.literal(wide, 0), _watched(w, op, f"{turn} < {turns}"), 1)
+    return head, [f"{name} = {w.dialect.wrapping('+', t, name, step)};"]
+
+
+def _ends_inside(op: Any, t: DType, by: int) -> bool:
+    """Whether a counter that steps over a constant end stays within its type."""
+    low, high = t.bounds()
+    end = op.upper.owner.value if isinstance(op.upper.owner, ConstOp) else None
+    return by != 0 and end is not None and low <= end + by <= high
+
+
+def _while(w: Writer, op: Any) -> None:
+    go, *passed = op.test.terminator.operands
+    targets = [_begin(w, arg, first) for arg, first in zip(op.test.args, w.all(op.initial), strict=True)]
+    left = []
+    for value, given in zip(op.results, passed, strict=True):
+        if not value.uses:
+            continue
+        if given in op.test.args and value not in w.outs:
+            w.names[value] = w.names[given]
+        else:
+            left.append((w.variable(value), given))
+    mortal = w.mode is Mode.ACTIVE and is_mortal(op)
+    with w.scope(w.dialect.endless), _inside(w, op, go, known=not mortal):
+        w.region(op.test)
+        with w.scope(f"if ({w.dialect.negate(_watched(w, op, w.of(go)))}) {{"):
+            w.put(*(f"{name} = {w.of(given)};" for name, given in left), "break;")
+        for arg, given in zip(op.body.args, passed, strict=True):
+            w.names[arg] = w.of(given)
+        w.known = True
+        w.region(op.body)
+        _assign(w, targets, op.body.terminator.operands)
+    _after(w, op)
+
+
+def _begin(w: Writer, arg: Value, first: str) -> str:
+    """A variable for a carried value."""
+    w.names[arg] = name = w.fresh()
+    w.put(w.dialect.var(arg.type, name, first))
+    return name
+
+
+WRITERS: dict[type, Callable[[Writer, Op], None]] = {
+    flow.IfOp: _if,
+    flow.ForOp: _for,
+    flow.WhileOp: _while,
+}

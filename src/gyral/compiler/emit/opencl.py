@@ -1,0 +1,125 @@
+"""OpenCL C 1.2: what it spells differently from the C that the family shares, and the kernel's frame.
+
+Arrays come as `global uchar *m0, ...`, one per array, then the record where there are sites, then all slots
+of `core.abi` as a struct by value; an array's address slot is the byte offset inside its buffer.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gyral.compiler.emit.base import Emitted
+from gyral.compiler.emit.cfamily import program
+from gyral.compiler.emit.cfamily.dialect import Dialect
+from gyral.compiler.emit.cfamily.parts import Kernel, Place
+from gyral.compiler.ir.graph import Module
+from gyral.compiler.passes.target import TargetSpec
+from gyral.core.abi import ENTRY
+from gyral.core.artifact import CompileOptions
+from gyral.core.dtypes import DType, bool_, f32, f64
+
+_TYPES = (
+    ("i8", "char"), ("u8", "uchar"), ("i16", "short"), ("u16", "ushort"), ("i32", "int"), ("u32", "uint"),
+    ("i64", "long"), ("u64", "ulong"), ("f32", "float"), ("f16", "ushort"), ("bf16", "ushort"),
+)  # fmt: skip
+_KINDS = {
+    "add": "add", "sub": "sub", "min": "min", "max": "max", "and": "and", "or": "or", "xor": "xor",
+    "exchange": "xchg",
+}  # fmt: skip
+_CONTRACTED = "fma"
+
+
+def emit(module: Module, options: CompileOptions, spec: TargetSpec) -> Emitted:
+    """Write the kernel of a legalised module as OpenCL C."""
+    return program.emit(module, options, OpenCl(options, spec))
+
+
+class OpenCl(Dialect):
+    """OpenCL C 1.2, 64-bit floats and atomics by extension."""
+
+    spaces: ClassVar[dict[str, str]] = {
+        "global": "volatile global ",
+        "shared": "volatile local ",
+        "local": "",
+    }
+
+    def as_bits(self, t: DType, a: str) -> str:
+        return f"as_{'ulong' if t is f64 else 'uint'}({a})"
+
+    def from_bits(self, t: DType, a: str) -> str:
+        return f"as_{'double' if t is f64 else 'float'}({a})"
+
+    def contracted(self, t: DType, a: str, b: str, c: str) -> str:
+        return f"fma({a}, {b}, {c})" if _CONTRACTED in self.options.features else ""
+
+    def pointer(self, place: Place) -> list[str]:
+        memory, t = place.memory, self.cell_type(place.dtype, False)
+        name = self.pointer_name(place)
+        kind = f"global {'' if memory.writes else 'const '}{t} *"
+        promise = "restrict " if memory.alone else ""
+        return [f"{kind}{promise}const {name} = ({kind})(m{memory.number} + {self._slot(memory.name)});"]
+
+    def _slot(self, name: str) -> str:
+        return f"p.{name}"
+
+    def slot(self, number: int, name: str, t: DType) -> str:
+        value, real = self._slot(name), self.real(t)
+        if real is bool_:
+            return f"(({value} & 1) != 0)"
+        if real is f32:
+            return f"as_float((u32){value})"
+        return f"as_double({value})" if real is f64 else f"({real.name}){value}"
+
+    def block_id(self, axis: int) -> str:
+        return f"(u32)get_group_id({2 - axis})"
+
+    def native_blocks(self, axis: int) -> str:
+        return f"(u32)get_num_groups({2 - axis})"
+
+    def local_id(self, axis: int) -> str:
+        return f"(u32)get_local_id({2 - axis})"
+
+    def barrier(self) -> list[str]:
+        return ["barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);"]
+
+    def fence(self, scope: str) -> list[str]:
+        return ["mem_fence(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);"]
+
+    def atomic_native(self, kind: str, t: DType, space: str) -> str:
+        if t.is_float:
+            return ""
+        word = "atom" if t.bits == 64 else "atomic"
+        if kind == "cas":
+            return f"{word}_cmpxchg({{p}}, {{e}}, {{v}})"
+        if kind == "load":
+            return f"{word}_add({{p}}, 0)"
+        if kind == "store":
+            return f"{word}_xchg({{p}}, {{v}})"
+        if t.bits == 64 and kind not in ("add", "sub", "exchange"):
+            return ""  # of the extended extension, which need not be there
+        return f"{word}_{_KINDS[kind]}({{p}}, {{v}})"
+
+    def kernel(self, kernel: Kernel) -> str:
+        wide = any(
+            "f64" in line or "double" in line for line in (*kernel.body, *kernel.prologue, *kernel.helpers)
+        )
+        text = "\n".join((*kernel.body, *kernel.helpers))
+        lines = []
+        if wide:
+            lines.append("#pragma OPENCL EXTENSION cl_khr_fp64 : enable")
+        if "atom_" in text:
+            lines.append("#pragma OPENCL EXTENSION cl_khr_int64_base_atomics : enable")
+        lines.append("#pragma OPENCL FP_CONTRACT OFF")
+        lines += [f"typedef {name} {ours};" for ours, name in _TYPES]
+        if wide:
+            lines.append("typedef double f64;")
+        lines += ["", "typedef struct {", *(f"  long {name};" for name in kernel.slots), "} Slots;", ""]
+        lines += kernel.helpers
+        b0, b1, b2 = kernel.signature.item
+        lines.append(f"__attribute__((reqd_work_group_size({b2}, {b1}, {b0})))")
+        parameters = [f"global uchar *m{array.number}" for array in kernel.arrays]
+        parameters += ["volatile global u32 *record"] * bool(kernel.signature.sites)
+        lines.append(f"kernel void {ENTRY}({', '.join([*parameters, 'const Slots p'])}) {{")
+        for cells in kernel.shared:
+            lines.append(f"  local {self.cell_type(cells.dtype, cells.atomic)} {cells.name}[{cells.count}];")
+        return "\n".join([*lines, *kernel.prologue, *kernel.body, "}", ""])
