@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from gyral.core import context
 from gyral.core.artifact import ArrayParameter, Signature
 from gyral.core.driver import Launch
@@ -112,7 +110,7 @@ class Ready:
     def launch(self) -> Launch:
         """The packed launch, for replaying where arguments lie in the device's own memory."""
         packed = pack(self.signature, self.given, {})
-        keep = tuple(_held(a.owner) for a in self.arrays)
+        keep = tuple(a.owner for a in self.arrays)
         if not self.signature.needs_record:
             return Launch(self.member.shape, packed, None, keep)
         record = new_record(self.signature)
@@ -134,16 +132,6 @@ class Ready:
         """Run it as a launch of its own."""
         with self.member.named(), _in_scope(self.member.scope):
             run(self.member.kernel.name, self.device, self.program, self.member.shape, self.given, stream)
-
-
-def _held(owner: Any) -> Any:
-    """What keeps an array's memory where it is: an exported buffer forbids resizing in place."""
-    if isinstance(owner, np.ndarray):
-        try:
-            return owner, owner.data  # a memoryview
-        except (ValueError, BufferError):  # a dtype without a buffer format
-            return owner
-    return owner
 
 
 @contextmanager
