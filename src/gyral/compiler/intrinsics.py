@@ -414,9 +414,7 @@ _BIT, _BITS = Signature(("T",), over="integer"), Signature(("T", "T"), over="int
 _DRAW = (u64, u64)
 
 
-COLUMNS = ("llvm", "cuda", "opencl", "msl", "wgsl")
-"""The languages, in the order in which rows give their cells."""
-
+COLUMNS: tuple[str, ...] = ("llvm", "cuda", "opencl", "msl", "wgsl")
 INTRINSICS: dict[str, Intrinsic] = {}
 
 
@@ -428,7 +426,7 @@ def _row(
     names: str = "x",
     defaults: tuple[Number, ...] = (),
 ) -> None:
-    """Add a row: one cell for all languages, or each one's own word; "gyral_" stands before the C family's."""
+    """Add a row: one cell for all languages, or the word of each; the C family's own begin with "gyral_"."""
     spelled = [Native(word) for word in cells.split()] if isinstance(cells, str) else [cells] * len(COLUMNS)
     spell = dict(zip(COLUMNS, spelled, strict=True))
     INTRINSICS[name] = Intrinsic(name, signature, meaning, spell, tuple(names.split()), defaults)

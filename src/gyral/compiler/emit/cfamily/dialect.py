@@ -185,7 +185,7 @@ class Dialect:
     # Helper functions.
 
     def helper(self, key: str) -> str:
-        """Put the helper function of this key, and those it calls, into the program; the name to call it by."""
+        """Put the helper function of this key, and those it calls, into the program; the name to call."""
         if key not in self.helpers:
             text = self.define(key)
             self.helpers[key] = text
@@ -309,7 +309,7 @@ class Dialect:
         return [f"{self.helper(self.atomic_key('store', place))}({self.atomic_place(place)}, {value});"]
 
     def atomic_key(self, kind: str, place: Place) -> str:
-        """Key of the helper for an atomic: "rmw_<kind>_<type>_<space>", "_cell" where small values have words."""
+        """An atomic's helper: "rmw_<kind>_<type>_<space>", then "_cell" where small values have words."""
         own = "_cell" if place.memory.space != "global" and place.dtype.bits < 32 else ""
         return f"rmw_{kind}_{place.dtype.name}_{place.memory.space}{own}"
 
