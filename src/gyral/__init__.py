@@ -34,7 +34,8 @@ from gyral.core.errors import (
 from gyral.jit.func import Func, func
 from gyral.jit.kernel import Kernel, kernel
 from gyral.jit.struct import Struct, struct
-from gyral.runtime.array import DeviceArray, array, empty, from_dlpack, full, zeros
+from gyral.runtime.array import DeviceArray, empty
+from gyral.runtime.create import array, empty_pinned, from_cuda_array, from_dlpack, full, zeros
 from gyral.runtime.device import Device, device, devices, options, synchronize
 from gyral.runtime.stream import Event, Stream
 
@@ -353,6 +354,7 @@ __all__ = [
     "devices",
     "dot",
     "empty",
+    "empty_pinned",
     "erf",
     "erfc",
     "exp",
@@ -376,6 +378,7 @@ __all__ = [
     "floor",
     "fma",
     "fmod",
+    "from_cuda_array",
     "from_dlpack",
     "full",
     "func",

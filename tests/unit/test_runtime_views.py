@@ -69,20 +69,6 @@ def test_dlpack_says_where_the_memory_is() -> None:
     assert gy.zeros(3, gy.i32).__dlpack_device__() == (1, 0)
 
 
-def test_a_strided_view_is_not_read_from_afar() -> None:
-    """A view with gaps on a device that is not the host's must be read whole and sliced."""
-    view = gy.zeros((4, 4), gy.f32, device="null")[:, ::2]
-    with pytest.raises(UnsupportedError, match="read the whole and slice"):
-        view.numpy()
-
-
-def test_a_strided_view_is_not_written_from_afar() -> None:
-    """Nor can one be filled."""
-    view = gy.zeros((4, 4), gy.f32, device="null")[:, ::2]
-    with pytest.raises(UnsupportedError, match="only contiguous arrays can be written"):
-        view.fill(1)
-
-
 @pytest.mark.parametrize("device", ["cpu", "null"])
 def test_an_array_of_an_array_is_a_copy(device: str) -> None:
     """gy.array of a device array copies it, where it is or to the device asked for."""

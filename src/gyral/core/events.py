@@ -50,7 +50,15 @@ class FellBack:
     reason: str
 
 
-Event: TypeAlias = Compiled | Copied | CacheTrouble | FellBack
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A device was closed to be opened anew; `reason` is what closing it ran into, "" for nothing."""
+
+    device: str
+    reason: str
+
+
+Event: TypeAlias = Compiled | Copied | CacheTrouble | FellBack | Reset
 Listener: TypeAlias = Callable[[Event], None]
 _listeners: list[Listener] = []
 

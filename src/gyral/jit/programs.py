@@ -49,7 +49,7 @@ class Programs:
 
     def __init__(self, name: str, function: Callable[..., Any], rank: int | None) -> None:
         self._name, self._function, self._rank = name, function, rank
-        self._loaded: dict[tuple[Spec, str], Any] = {}
+        self._loaded: dict[tuple[Spec, Device], Any] = {}
         self._writes: dict[tuple[Kind, ...], tuple[bool, ...]] = {}
         self._failures: dict[str, Callable[[], UserError]] = {}
         self._first: Fingerprint | None = None
@@ -61,14 +61,14 @@ class Programs:
 
     def get(self, spec: Spec, device: Device) -> Any:
         """The loaded program of a specialisation on a device; CompileError when it cannot be compiled."""
-        found = self._loaded.get((spec, device.name))
+        found = self._loaded.get((spec, device))
         if found is not None:
             return found
         with _turn.lock:
-            found = self._loaded.get((spec, device.name))
+            found = self._loaded.get((spec, device))
             if found is None:
                 artifact = self.artifact(spec)
-                found = self._loaded[spec, device.name] = device.driver.load(artifact)
+                found = self._loaded[spec, device] = device.driver.load(artifact)
                 written = (p.writes for p in artifact.signature.parameters if isinstance(p, ArrayParameter))
                 self._writes[spec.kinds] = tuple(written)
         return found

@@ -13,7 +13,8 @@ from gyral.core.clock import Clock
 from gyral.core.driver import DeviceCopies, Timing
 from gyral.core.errors import UserError
 from gyral.jit.arguments import ArrayGiven, Given
-from gyral.runtime.array import DeviceArray, array
+from gyral.runtime.array import DeviceArray
+from gyral.runtime.create import array
 from gyral.runtime.device import Device
 
 Host = np.ndarray[Any, Any]

@@ -25,7 +25,7 @@ class Target:
     maps a language of `kernel.source` to what prints it from this row and a Request.
     For devices that run whole blocks: `column` of the intrinsics, the emitter, the artifact's `form`, and
     the `features` that code may use when no device says what it has; `separate`: buffers are bound one by
-    one.
+    one. `dlpack`: DLPack's number of the kind where it shares memory with other libraries.
     """
 
     kind: str
@@ -40,6 +40,7 @@ class Target:
     features: tuple[str, ...] = ()
     separate: bool = False
     listed: bool = True
+    dlpack: int = 0
 
     @property
     def by_blocks(self) -> bool:
@@ -70,6 +71,7 @@ TARGETS: dict[str, Target] = {
             column="cuda",
             emit="gyral.compiler.emit.cuda:emit",
             form="cubin",
+            dlpack=2,
             features=("sm_80",),
         ),
         Target(
@@ -200,4 +202,10 @@ def _count(place: str) -> int:
 
 
 for _row in TARGETS.values():
-    register(_row.kind, partial(_open, _row.driver), count=partial(_count, _row.count), listed=_row.listed)
+    register(
+        _row.kind,
+        partial(_open, _row.driver),
+        count=partial(_count, _row.count),
+        listed=_row.listed,
+        dlpack=_row.dlpack,
+    )

@@ -13,7 +13,8 @@ from gyral.core.driver import Pointer
 from gyral.core.errors import UserError
 from gyral.core.events import Copied, emit
 from gyral.jit.arguments import ArrayGiven
-from gyral.runtime.array import DeviceArray, array
+from gyral.runtime.array import DeviceArray
+from gyral.runtime.create import array
 from gyral.runtime.device import Device
 
 

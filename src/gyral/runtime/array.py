@@ -5,19 +5,27 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from gyral.core.driver import Pointer
+from gyral.core.driver import Pointer, Prefetch
 from gyral.core.dtypes import DType, ElementType, StructType, Vec
 from gyral.core.errors import UnsupportedError, UserError
 from gyral.core.native import DeviceArrayBase
+from gyral.runtime import transfer
 from gyral.runtime.buffer import Buffer
 from gyral.runtime.device import Device, current_device, device
 from gyral.runtime.elements import element_of, numpy_of
-from gyral.runtime.exchange import import_dlpack
+from gyral.runtime.exchange import (
+    cuda_interface,
+    dlpack_device,
+    give_dlpack,
+)
+from gyral.runtime.stream import Stream
 
+_PATTERNS = ("sequential", "random", "read_mostly", "normal")
 Index = int | slice | tuple[int | slice, ...]
 
 
@@ -88,13 +96,13 @@ class DeviceArray(DeviceArrayBase):
         if self.device.capabilities.unified:
             self.buffer.exposed = True
             return self.host()
-        self.wait()
-        if not self.contiguous:
-            raise UnsupportedError(
-                "only contiguous arrays can be read from this device; read the whole and slice it"
-            )
         target = np.empty(self.shape, self.numpy_dtype)
-        self.device.driver.copy_out(None, _bytes(target), self.address)
+        if transfer.sparse(self, self.dtype.itemsize):
+            packed = self._empty_like()
+            if transfer.packs(packed, self):
+                return packed.numpy()
+        self.wait()
+        transfer.read(self, target, self.dtype.itemsize)
         return target
 
     def host(self) -> np.ndarray[Any, Any]:
@@ -109,23 +117,103 @@ class DeviceArray(DeviceArrayBase):
         """Set every element; returns the array."""
         if self.device.capabilities.unified:
             self.host()[...] = value
-        else:
-            self._write(np.full(self.shape, value, self.numpy_dtype))
+            return self
+        one = np.full((), value, self.numpy_dtype)
+        if self.contiguous and transfer.fills(self.device.current_stream().queue, self, one.tobytes()):
+            return self
+        if not self.contiguous and transfer.many(self, self.dtype.itemsize):
+            # Every element of the source is its only one.
+            single = DeviceArray(
+                self.device,
+                self.device.buffer(self.dtype.itemsize),
+                self.dtype,
+                self.shape,
+                (0,) * self.ndim,
+            )
+            self.device.driver.copy_in(None, single.address, bytes_of(one))
+            if transfer.packs(self, single):
+                return self
+        self._write(np.full(self.shape, value, self.numpy_dtype))
         return self
 
     def copy(self) -> DeviceArray:
-        """A contiguous copy on the same device."""
+        """A contiguous copy on the same device, made there where the device can."""
         return self.to(self.device, copy=True)
 
     def to(self, target: Device | str, *, copy: bool = False) -> DeviceArray:
-        """The array on a device: itself when it is there already and no copy is asked for."""
+        """The array on a device: itself when it is there already and no copy is asked for.
+
+        Between devices that reach each other the elements do not pass through the host.
+        """
         there = device(target)
         if there is self.device and not copy:
             return self
-        source = self.host() if self.device.capabilities.unified else self.numpy()
         made = empty(self.shape, self.dtype, device=there)
+        if made._take(self):
+            return made
+        source = self.host() if self.device.capabilities.unified else self.numpy()
         made._write(np.ascontiguousarray(source))
         return made
+
+    def copy_to(self, target: np.ndarray[Any, Any], *, stream: Stream | None = None) -> None:
+        """Copy the elements to a NumPy array of the same shape and dtype.
+
+        With a stream of the device the copy is queued there, and `target` holds the elements once the stream
+        got so far; it overlaps with other work best when `target` was made by `gy.empty_pinned`. Where memory
+        has gaps, and on the CPU, the copy is made before this returns, with a stream too.
+        """
+        self._check_host(target, "copy_to")
+        if not target.flags.writeable:
+            raise UserError("copy_to was given a read-only array")
+        if stream is None or self.device.capabilities.unified or not self._plain(target):
+            target[...] = self.host() if self.device.capabilities.unified else self.numpy()
+            return
+        with transfer.Turn(self._own(stream), self):
+            self.device.driver.copy_out(stream.queue, bytes_of(target), self.address)
+
+    def copy_from(
+        self, source: np.ndarray[Any, Any] | DeviceArray, *, stream: Stream | None = None
+    ) -> DeviceArray:
+        """Set the elements from an array, NumPy's or a device's, of the same shape and dtype; returns self.
+
+        With a stream of the device the copy is queued there, and `source` stays as it is until the stream got
+        so far. See `copy_to` for when it overlaps with other work.
+        """
+        if isinstance(source, DeviceArray):
+            if source.shape != self.shape or source.dtype != self.dtype:
+                raise UserError(
+                    f"copy_from needs {self.dtype} of shape {self.shape}, "
+                    f"not {source.dtype} of {source.shape}"
+                )
+            if not self._take(source, stream):
+                there = source.device.capabilities.unified
+                self._write(np.ascontiguousarray(source.host() if there else source.numpy()))
+            return self
+        self._check_host(source, "copy_from")
+        if stream is None or self.device.capabilities.unified or not self._plain(source):
+            self._write(np.ascontiguousarray(source))
+            return self
+        with transfer.Turn(self._own(stream), self):
+            self.device.driver.copy_in(stream.queue, self.address, bytes_of(source))
+        return self
+
+    def prefetch(self, *, stream: Stream | None = None) -> None:
+        """Bring the elements close to the device ahead of their use: a hint, which it may have no use for."""
+        driver = self.device.driver
+        if isinstance(driver, Prefetch) and self.size:
+            low, high = transfer.span(self, self.dtype.itemsize)
+            driver.prefetch(self._own(stream or self.device.current_stream()), low, high - low)
+
+    def advise(self, pattern: str) -> None:
+        """Say how the elements will be used: "sequential", "random", "read_mostly" or "normal".
+
+        A hint: a device that has no use for it does nothing. UserError for other words.
+        """
+        if pattern not in _PATTERNS:
+            raise UserError(f"there is no advice {pattern!r}; there is {', '.join(_PATTERNS)}")
+        if isinstance(self.device.driver, Prefetch) and self.size:
+            low, high = transfer.span(self, self.dtype.itemsize)
+            self.device.driver.advise(low, high - low, pattern)
 
     def __getitem__(self, index: Index) -> DeviceArray:
         """A view: ints drop an axis, slices keep it. There is no reading of single elements."""
@@ -168,13 +256,22 @@ class DeviceArray(DeviceArrayBase):
             raise AttributeError("the host cannot reach this memory; use .numpy(), which copies")
         return self.numpy().__array_interface__
 
-    def __dlpack__(self, **options: Any) -> Any:
-        self._require_host("DLPack")
-        return self.numpy().__dlpack__(**options)
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return cuda_interface(self)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        return give_dlpack(self, stream, max_version, dl_device, copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        self._require_host("DLPack")
-        return (1, 0)
+        return dlpack_device(self.device)
 
     def __buffer__(self, flags: int) -> memoryview:
         self._require_host("memoryview")
@@ -193,14 +290,50 @@ class DeviceArray(DeviceArrayBase):
     def _empty_view(self) -> np.ndarray[Any, Any]:
         return np.empty(self.shape, self.numpy_dtype)
 
+    def _empty_like(self) -> DeviceArray:
+        return DeviceArray(self.device, self.device.buffer(max(1, self.nbytes)), self.dtype, self.shape)
+
     def _write(self, source: np.ndarray[Any, Any]) -> None:
-        self.wait()
         if self.device.capabilities.unified:
             self.host()[...] = source
-        elif not self.contiguous:
-            raise UnsupportedError("only contiguous arrays can be written on this device")
-        else:
-            self.device.driver.copy_in(None, self.address, _bytes(source))
+            return
+        if transfer.many(self, self.dtype.itemsize):
+            packed = self._empty_like()
+            packed._write(source)
+            if transfer.packs(self, packed):
+                return
+        self.wait()
+        transfer.write(self, source, self.dtype.itemsize)
+
+    def _take(self, source: DeviceArray, stream: Stream | None = None) -> bool:
+        """Copy from an array of the same shape and type without the host; False where there is no way."""
+        if self.device.capabilities.unified or source.device.capabilities.unified:
+            return False
+        if not self.size:
+            return True
+        queue = self._own(stream or self.device.current_stream())
+        if self.buffer is not source.buffer and self.contiguous and source.contiguous:
+            return transfer.moves(queue, self, source)
+        if self.device is source.device:
+            with stream or nullcontext():
+                return transfer.packs(self, source)
+        return self.contiguous and transfer.moves(queue, self, source.copy())
+
+    def _own(self, stream: Stream) -> Any:
+        if stream.driver is not self.device.driver:
+            raise UserError(f"the array lives on {self.device.name}, and the stream is another device's")
+        return stream.queue
+
+    def _plain(self, host: np.ndarray[Any, Any]) -> bool:
+        return self.contiguous and host.flags.c_contiguous
+
+    def _check_host(self, host: np.ndarray[Any, Any], what: str) -> None:
+        shape = (*self.shape, *self.numpy_dtype.shape)
+        if host.shape != shape or host.dtype != self.numpy_dtype.base:
+            raise UserError(
+                f"{what} needs a NumPy array of {self.numpy_dtype.base} and shape {shape}, "
+                f"not of {host.dtype} and {host.shape}"
+            )
 
     def _require_host(self, what: str) -> None:
         if not self.device.capabilities.unified:
@@ -235,61 +368,16 @@ def contiguous_strides(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
 def empty(shape: int | Sequence[int], dtype: Any, *, device: Device | str | None = None) -> DeviceArray:
     """An array with undefined contents."""
     there = current_device() if device is None else _device(device)
-    extents = _extents(shape)
-    elem = _element(dtype)
+    extents = extents_of(shape)
+    elem = element(dtype)
     return DeviceArray(there, there.buffer(max(1, math.prod(extents) * elem.itemsize)), elem, extents)
-
-
-def zeros(shape: int | Sequence[int], dtype: Any, *, device: Device | str | None = None) -> DeviceArray:
-    """An array of zeros."""
-    return full(shape, np.zeros((), numpy_of(_element(dtype)))[()], dtype, device=device)
-
-
-def full(
-    shape: int | Sequence[int], value: Any, dtype: Any, *, device: Device | str | None = None
-) -> DeviceArray:
-    """An array of one value."""
-    return empty(shape, dtype, device=device).fill(value)
-
-
-def array(source: Any, dtype: Any = None, *, device: Device | str | None = None) -> DeviceArray:
-    """A copy of anything NumPy can read, on a device. UserError for dtypes that kernels do not have."""
-    if isinstance(source, DeviceArray):
-        return source.to(source.device if device is None else _device(device), copy=True)
-    host = np.asarray(source)
-    elem = element_of(host.dtype) if dtype is None else _element(dtype)
-    if elem is None:
-        raise UserError(f"kernels have no element type for dtype {host.dtype}; give dtype=, such as gy.f32")
-    shape = host.shape
-    if isinstance(elem, Vec) and host.dtype.subdtype is None:
-        if shape[-1:] != (elem.size,):
-            raise UserError(f"an array of {elem} is made from one whose last axis has {elem.size} elements")
-        shape = shape[:-1]
-        host = np.ascontiguousarray(host, dtype=numpy_of(elem.elem))
-    else:
-        host = np.ascontiguousarray(host, dtype=numpy_of(elem)).reshape(shape)
-    made = empty(shape, elem, device=device)
-    made._write(host)
-    return made
-
-
-def from_dlpack(source: Any) -> DeviceArray:
-    """Another library's array, its memory used in place. UserError names a dtype that kernels do not have."""
-    host = import_dlpack(source)
-    elem = element_of(host.dtype)
-    if elem is None:
-        raise UserError(f"kernels have no element type for dtype {host.dtype}")
-    address = host.__array_interface__["data"][0]
-    # The release keeps `host`, and with it the other library's memory, until the buffer is dropped.
-    buffer = Buffer(host, address, host.nbytes, lambda memory, nbytes: None)
-    buffer.exposed = True
-    return DeviceArray(_device("cpu"), buffer, elem, host.shape, host.strides)
 
 
 _device = device
 
 
-def _element(dtype: Any) -> ElementType:
+def element(dtype: Any) -> ElementType:
+    """What a user calls an element type, as one. UserError for a dtype that kernels do not have."""
     if isinstance(dtype, (DType, Vec, StructType)):
         return dtype
     found = element_of(np.dtype(dtype))
@@ -298,7 +386,8 @@ def _element(dtype: Any) -> ElementType:
     return found
 
 
-def _extents(shape: int | Sequence[int]) -> tuple[int, ...]:
+def extents_of(shape: int | Sequence[int]) -> tuple[int, ...]:
+    """A shape as a tuple. UserError for extents that are negative or beyond 64 bits."""
     extents = tuple(operator.index(e) for e in (shape if isinstance(shape, Sequence) else (shape,)))
     if any(e < 0 for e in extents):
         raise UserError(f"the shape {extents} has a negative extent")
@@ -307,5 +396,6 @@ def _extents(shape: int | Sequence[int]) -> tuple[int, ...]:
     return extents
 
 
-def _bytes(host: np.ndarray[Any, Any]) -> memoryview:
+def bytes_of(host: np.ndarray[Any, Any]) -> memoryview:
+    """The memory of a NumPy array without gaps."""
     return host.reshape(-1).view(np.uint8).data

@@ -27,7 +27,7 @@ Count = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How the devices of a kind are opened and counted, and whether they are listed."""
+    """How devices of a kind are opened and counted, whether they are listed, and DLPack's number for them."""
 
     opener: Opener
     count: Count
@@ -109,8 +109,8 @@ class Device:
     def reset(self) -> Device:
         """Close the device, also after a fatal error, and open it anew: the result is the one to use.
 
-        Its memory is lost. What belongs to the closed device, arrays and streams, raises StateError when it is
-        used. The CPU keeps everything in this process and stays as it is.
+        Its memory is lost. What belongs to the closed device, arrays and streams, raises StateError when
+        it is used. The CPU keeps everything in this process and stays as it is.
         """
         if self.capabilities.unified:
             return self
@@ -121,17 +121,19 @@ class Device:
             return device(self.name)
 
     def _close(self) -> None:
+        reason = ""
         self.pool.close()
         self._streams = weakref.WeakSet()
         try:
             self.driver.close()
         except DeviceError as error:
             # A lost device cannot finish its work; opening it anew is what was asked for.
-            emit(Reset(self.name, str(error)))
+            reason = str(error)
+        emit(Reset(self.name, reason))
 
     def _leave(self) -> None:
         """In a forked child: the parent's device is out of reach, and must stay untouched."""
-        gone = _Gone(self.name, self.driver.capabilities)
+        gone: Any = _Gone(self.name, self.driver.capabilities)
         _inherited.append((self.driver, self.pool, list(self._streams)))
         for stream in self._streams:
             stream.driver = gone
@@ -152,7 +154,7 @@ class Device:
 
 
 class _Gone:
-    """The driver of a device that was opened before the process was forked: whatever it is asked, it says so."""
+    """The driver of a device opened before the process was forked: whatever it is asked, it says so."""
 
     def __init__(self, name: str, capabilities: Capabilities) -> None:
         self.name = name
@@ -265,5 +267,11 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-# Queued work is finished, not dropped, when the process ends.
-atexit.register(synchronize)
+
+
+@atexit.register
+def _finish() -> None:
+    """Queued work is finished, not dropped, when the process ends."""
+    for opened in list(_open.values()):
+        if not isinstance(opened.driver, _Gone):
+            opened.synchronize()

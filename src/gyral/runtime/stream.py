@@ -6,19 +6,39 @@ from types import TracebackType
 from typing import Any, Self
 
 from gyral.core.context import Scoped
-from gyral.core.driver import Driver
+from gyral.core.driver import Deadlines, Driver, Timing
+from gyral.core.errors import UnsupportedError, UserError
 
 
 class Event:
     """A point in a stream, reached when all work put there before it is done."""
 
-    def __init__(self, driver: Driver, mark: Any) -> None:
+    def __init__(self, driver: Driver, mark: Any, *, timing: bool = False) -> None:
         self.driver = driver
         self.mark = mark
+        self.timing = timing
+
+    @property
+    def done(self) -> bool:
+        """Whether the event is reached, without waiting; raises what the work before it raised."""
+        return _reached(self.driver, self.mark)
 
     def synchronize(self) -> None:
         """Wait until the event is reached; raises what the work before it raised."""
         self.driver.wait(self.mark)
+
+    def elapsed(self, later: Event) -> float:
+        """Milliseconds of the device's clock from this event to a later one; waits for both.
+
+        UserError unless both were recorded with timing=True on streams of one device.
+        """
+        if not (self.timing and later.timing):
+            raise UserError("only events made by stream.record(timing=True) tell the time between them")
+        if self.driver is not later.driver or not isinstance(self.driver, Timing):
+            raise UserError("the events belong to different devices, whose clocks do not compare")
+        self.synchronize()
+        later.synchronize()
+        return self.driver.elapsed_ms(self.mark, later.mark)
 
 
 class Stream:
@@ -32,9 +52,21 @@ class Stream:
         self.queue = driver.queue()
         self._scoped = Scoped(stream=self)
 
-    def record(self) -> Event:
-        """An event behind everything put on the stream so far."""
-        return Event(self.driver, self.driver.mark(self.queue))
+    @property
+    def done(self) -> bool:
+        """Whether all work on the stream is done, without waiting; raises what it raised."""
+        return _reached(self.driver, self.driver.mark(self.queue))
+
+    def record(self, *, timing: bool = False) -> Event:
+        """An event behind everything put on the stream so far; with `timing`, one for `Event.elapsed`.
+
+        UnsupportedError when the device has no clock to tell.
+        """
+        if not timing:
+            return Event(self.driver, self.driver.mark(self.queue))
+        if not isinstance(self.driver, Timing):
+            raise UnsupportedError(f"{self.driver.name} cannot time its work; measure on the host")
+        return Event(self.driver, self.driver.timed_mark(self.queue), timing=True)
 
     def wait(self, event: Event) -> None:
         """Let work put on this stream from now on begin after an event, of whichever stream."""
@@ -55,3 +87,9 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._scoped.__exit__(kind, error, trace)
+
+
+def _reached(driver: Driver, mark: Any) -> bool:
+    if not isinstance(driver, Deadlines):
+        raise UnsupportedError(f"{driver.name} cannot be asked without waiting; use synchronize()")
+    return driver.wait_until(mark, 0)

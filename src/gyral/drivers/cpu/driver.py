@@ -133,6 +133,14 @@ class CpuDriver:
         """Block until a mark is reached, for so long at most."""
         return wait_until(mark, seconds)
 
+    def timed_mark(self, queue: Queue) -> Mark:
+        """A mark: each notes the time it is reached."""
+        return queue.mark()
+
+    def elapsed_ms(self, first: Mark, second: Mark) -> float:
+        """Milliseconds between two marks that were reached."""
+        return (second.seconds - first.seconds) * 1e3
+
     def abandon(self, queue: Queue) -> str:
         """Machine code cannot be stopped from outside: its threads go on."""
         queue.abandon()

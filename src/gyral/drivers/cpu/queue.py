@@ -8,19 +8,29 @@ import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from gyral.core.clock import MONOTONIC
 from gyral.core.errors import StateError
 
 _live: weakref.WeakSet[Queue] = weakref.WeakSet()
 
 
 class Mark:
-    """A point in a queue. Holds its queue's state, so that waiting works after the queue is dropped."""
+    """A point in a queue. Holds its queue's state, so that waiting works after the queue is dropped.
 
-    __slots__ = ("reached", "state")
+    `seconds` is the clock's time when it was reached.
+    """
+
+    __slots__ = ("reached", "seconds", "state")
 
     def __init__(self, state: _State) -> None:
         self.state = state
         self.reached = threading.Event()
+        self.seconds = 0.0
+
+    def reach(self) -> None:
+        """Note the time and let everybody go on who waits."""
+        self.seconds = MONOTONIC()
+        self.reached.set()
 
 
 class _State:
@@ -64,7 +74,7 @@ class Queue:
         mark = Mark(state)
         with state.lock:
             if state.thread is None:
-                mark.reached.set()
+                mark.reach()
                 return mark
             state.last = mark
             state.work.put(mark)
@@ -122,7 +132,7 @@ def wait_until(mark: Mark, seconds: float) -> bool:
 def _serve(state: _State) -> None:
     while (item := state.work.get()) is not None:
         if isinstance(item, Mark):
-            item.reached.set()
+            item.reach()
             continue
         try:
             item()

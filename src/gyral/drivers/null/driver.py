@@ -92,6 +92,14 @@ class NullDriver:
     def wait(self, mark: None) -> None:
         """Nothing is ever pending."""
 
+    def wait_until(self, mark: None, seconds: float) -> bool:
+        """Every mark is reached."""
+        return True
+
+    def abandon(self, queue: NullQueue) -> str:
+        """Nothing is ever pending."""
+        return "it did nothing"
+
     def close(self) -> None:
         """Drop all memory. Closing twice is harmless."""
         self._blocks.clear()
