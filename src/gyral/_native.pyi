@@ -205,7 +205,7 @@ class Launcher:
         failed: Callable[[int, Any], Any],
     ) -> Launcher:
         """
-        functions: addresses of what launches, gets and sets the current context, records and queries an event.
+        functions: what launches, gets and sets the current context, records and queries events: addresses.
         max_grid: most blocks along x, y and z.
         failed: called with the code of a launch that failed and its program; raises.
         """
@@ -218,14 +218,17 @@ class DeviceQueue:
     handle: the driver's handle. milestone: an event for this queue's own use, 0 for none.
     """
 
-    serial: int
-    """How much was put on it."""
     completed: int
     """How much of that is known to be done."""
     open: int
     """0 when it was closed: launches then go to Python."""
 
     def __new__(cls, launcher: Launcher, handle: int, milestone: int = 0) -> Self: ...
+    @property
+    def serial(self) -> int:
+        """How much was put on it."""
+    def advance(self) -> int:
+        """Count something that was just put on it; gives its number."""
     @property
     def launcher(self) -> Launcher: ...
     @property
@@ -234,7 +237,7 @@ class DeviceQueue:
     def milestone(self) -> int: ...
 
 class DeviceMemory:
-    """Base of a driver's blocks of memory. It knows the work that uses it, also from one owner to the next."""
+    """Base of a driver's blocks of memory. It knows the work that uses it, from one owner to the next."""
 
     marks: dict[int, Any]
     """By `id()` of a queue, the point behind the work there that uses it."""
@@ -312,7 +315,8 @@ class DevicePlan:
         """Check, pack and put on the calling thread's queue. False: Python must do it.
 
         That is so when the thread has no queue, when other queues still use the memory, and when the grid is
-        too large. Raises TypeError naming the index of an argument that does not fit, and what `failed` raises.
+        too large. Raises TypeError naming the index of an argument that does not fit, and what `failed`
+        raises.
         """
     def bind(self, shape: Shape, args: tuple[Any, ...], otherwise: Callable[[], Any], /) -> DeviceBound:
         """Check and pack once. `otherwise` is called for a launch that Python must do."""
@@ -330,7 +334,7 @@ class DeviceBound:
 def await_device(query: int, handle: int, pending: int, seconds: float | None = None) -> int:
     """Call the C function at `query` with `handle` until it gives something else than `pending`; gives that.
 
-    After `seconds` it gives `pending`. The GIL is given up meanwhile, and what a signal handler raises is raised.
+    After `seconds` it gives `pending`. The GIL is given up meanwhile; what a signal handler raises is raised.
     """
 
 class Dispatcher:

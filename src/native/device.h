@@ -31,7 +31,8 @@ struct GyLauncher {
     int alive;
 };
 
-/* A queue of work on a device.  `serial` counts what was put there, `completed` what is known to be done. */
+/* A queue of work on a device.  `serial` counts what was put there, after it was put, so that an event that is
+ * recorded now comes behind all that was counted.  `completed` says how much of it is known to be done. */
 typedef struct GyQueue {
     PyObject_HEAD
     GyLauncher *launcher;

@@ -104,17 +104,18 @@ int gy_device_run(GyPlan *plan, gy_call *call, const int64_t shape[3], PyObject 
         size_t bytes = (HEADER_WORDS + (size_t)plan->slot_count) * sizeof(uint64_t);
         Py_INCREF((PyObject *)queue);
         int crowded = is_crowded(queue);
-        /* Noted before the launch, so that nobody takes the memory for idle while the GIL is given up. */
-        queue->serial++;
-        for (int i = 0; i < plan->param_count; i++)
-            if (plan->param[i].is_array)
-                gy_memory_use(memory_of(args[i]), queue);
         if (crowded) {
             Py_BEGIN_ALLOW_THREADS
             code = submit(plan, queue, grid, call->frame->block, bytes);
             Py_END_ALLOW_THREADS
         } else {
             code = submit(plan, queue, grid, call->frame->block, bytes);
+        }
+        if (code == 0) {
+            queue->serial++;
+            for (int i = 0; i < plan->param_count; i++)
+                if (plan->param[i].is_array)
+                    gy_memory_use(memory_of(args[i]), queue);
         }
         Py_DECREF((PyObject *)queue);
     }

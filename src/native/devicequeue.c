@@ -149,6 +149,17 @@ static void queue_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+static PyObject *queue_advance(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(++((GyQueue *)object)->serial);
+}
+
+static PyMethodDef queue_methods[] = {
+    {"advance", queue_advance, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMethodDef launcher_methods[] = {
     {"serve_thread", serve_thread, METH_O, NULL},
     {NULL, NULL, 0, NULL},
@@ -161,7 +172,7 @@ static PyMemberDef launcher_members[] = {
 
 static PyMemberDef queue_members[] = {
     {"launcher", T_OBJECT_EX, offsetof(GyQueue, launcher), READONLY, "The device it belongs to."},
-    {"serial", T_ULONGLONG, offsetof(GyQueue, serial), 0, "How much was put on it."},
+    {"serial", T_ULONGLONG, offsetof(GyQueue, serial), READONLY, "How much was put on it."},
     {"completed", T_ULONGLONG, offsetof(GyQueue, completed), 0, "How much of that is known to be done."},
     {"open", T_INT, offsetof(GyQueue, open), 0, "0 when it was closed."},
     {NULL, 0, 0, 0, NULL},
@@ -190,6 +201,7 @@ static PyType_Slot queue_slots[] = {
     {Py_tp_dealloc, queue_dealloc},
     {Py_tp_traverse, queue_traverse},
     {Py_tp_clear, queue_clear},
+    {Py_tp_methods, queue_methods},
     {Py_tp_members, queue_members},
     {Py_tp_getset, queue_getset},
     {0, NULL},

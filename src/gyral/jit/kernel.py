@@ -17,9 +17,9 @@ from gyral.core.native import Dispatcher
 from gyral.jit.arguments import ArrayGiven, Given, contiguous, exact, take
 from gyral.jit.choice import check_insisted, insists, line_of, placement, refused, settle, tell
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
-from gyral.jit.launch import check_block, check_shape, choose_device, in_host_memory, in_place, run
+from gyral.jit.launch import check_block, check_shape, choose_device, in_place, plans_launch, run
 from gyral.jit.parameters import Parameter, bind, parameters_of
-from gyral.jit.plan import dispatch_plan, fits_plan, plan_arguments, plan_kinds
+from gyral.jit.plan import bound, dispatch_plan, fits_plan, plan_arguments, plan_kinds
 from gyral.jit.programs import Programs
 from gyral.jit.ranks import Unranked, rank_of
 from gyral.jit.request import Request
@@ -69,7 +69,7 @@ class Kernel(Dispatcher):
         self.placement = placement(self.name, devices, fallback, requires)
         self.tunable = True
         self.tuned = Tuned(self._programs)
-        self._plans: dict[tuple[Spec, tuple[int, ...] | None, tuple[int, int] | None], Any] = {}
+        self._plans: dict[tuple[Any, ...], Any] = {}
         self._signatures: dict[Any, Signature] = {}
         self._variants: dict[tuple[Any, ...], Variant] = {}
 
@@ -119,7 +119,7 @@ class Kernel(Dispatcher):
         if self._is_native(there, spec, given) and not program.signature.needs_record:
             plan = self._plan(program, spec, extents, block, there)
             try:
-                return plan.bind(extents, self._moving(values))
+                return bound(plan, extents, self._moving(values), launch)
             except TypeError:
                 pass  # a number that only Python converts, such as one of NumPy's rarer scalar types
         return launch
@@ -318,7 +318,7 @@ class Kernel(Dispatcher):
             plan = self._plan(program, spec, shape, block, there)
             direct = context.VARIABLE.get() is None and self._passed_as_given
             holder = self if direct else self._variant(self._mode(there, values))
-            if all(plan is not held for held in holder.plans):
+            if plan is not None and all(plan is not held for held in holder.plans):
                 holder.add_plan(plan)
         run(self.name, there, program, shape, given, stream)
 
@@ -341,7 +341,7 @@ class Kernel(Dispatcher):
 
     def _is_native(self, there: Device, spec: Spec, given: Sequence[Given]) -> bool:
         """Whether the native path can check, pack and run launches like this."""
-        return fits_plan(self.parameters, spec.kinds) and in_host_memory(there, given)
+        return fits_plan(self.parameters, spec.kinds) and plans_launch(there, given)
 
     @functools.cached_property
     def _passed_as_given(self) -> bool:
@@ -371,13 +371,12 @@ class Kernel(Dispatcher):
     def _plan(self, program: Any, spec: Spec, shape: tuple[int, ...], block: Block, there: Device) -> Any:
         requested = self._named_block(block, spec.rank)
         counts = self._advice(there, spec.kinds, shape, block).counts
-        found = self._plans.get((spec, requested, counts))
-        if found is None:
+        key = spec, requested, counts, there
+        if key not in self._plans:
             kinds = plan_kinds(self.parameters, spec.kinds)
-            found = dispatch_plan(program.code, program.signature, kinds, requested, counts)
-            self._plans[spec, requested, counts] = found
+            self._plans[key] = found = dispatch_plan(program, there.driver, kinds, requested, counts)
             self._signatures[found] = program.signature
-        return found
+        return self._plans[key]
 
     def request(self, types: Sequence[Any], **options: Any) -> Request:
         """What a compiler is asked for argument types."""

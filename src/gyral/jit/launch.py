@@ -19,6 +19,7 @@ from gyral.core.dtypes import DType
 from gyral.core.errors import UserError
 from gyral.jit.arguments import ArrayGiven, Given, ScalarGiven
 from gyral.jit.device_records import new_device_record
+from gyral.jit.plan import has_launcher
 from gyral.jit.records import new_record, report
 from gyral.jit.scalars import bits_of
 from gyral.jit.timelimit import run_within
@@ -53,16 +54,20 @@ def choose_device(kernel: str, given: Sequence[Given], asked: Device | None) -> 
 
 
 def in_place(values: Sequence[Any]) -> tuple[Device | None, Sequence[Any]]:
-    """Where a launch may run at once in host memory, and its arguments as NumPy sees them; None if nowhere.
+    """Where a native plan may run a launch, and the arguments as it takes them; None if nowhere.
 
-    Device arrays in host memory count when the launch is not to be queued: beside NumPy arrays, or when
-    the host holds on to their memory anyway.
+    On the CPU that is at once in host memory, on arrays as NumPy sees them. Device arrays in host memory
+    count when the launch is not to be queued: beside NumPy arrays, or when the host holds on to their memory
+    anyway. On other devices it is the thread's own stream.
     """
     held = [v for v in values if isinstance(v, DeviceArray)]
     if not held:
         there = current_device()
         return (there if there.capabilities.unified else None), values
     there = held[0].device
+    if has_launcher(there.driver):
+        alone = all(v.device is there for v in held) and not any(isinstance(v, np.ndarray) for v in values)
+        return (there if alone and context.current().stream is None else None), values
     at_once = any(v.buffer.exposed for v in held) or any(isinstance(v, np.ndarray) for v in values)
     plain = all(v.device is there and isinstance(v.dtype, DType) for v in held)
     if not (plain and at_once and there.capabilities.unified and context.current().stream is None):
@@ -70,9 +75,11 @@ def in_place(values: Sequence[Any]) -> tuple[Device | None, Sequence[Any]]:
     return there, [v.host() if isinstance(v, DeviceArray) else v for v in values]
 
 
-def in_host_memory(there: Device, given: Sequence[Given]) -> bool:
-    """Whether all arrays are NumPy's own and the device uses them in place."""
+def plans_launch(there: Device, given: Sequence[Given]) -> bool:
+    """Whether a native plan takes the arrays: NumPy's own in host memory, or a device's own."""
     arrays = [g for g in given if isinstance(g, ArrayGiven)]
+    if has_launcher(there.driver):
+        return bool(arrays) and all(isinstance(a.owner, DeviceArray) for a in arrays)
     return there.capabilities.unified and all(type(a.owner) is np.ndarray for a in arrays)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ _WEAK = {Weak.FLOAT: "f", Weak.INT: "i", Weak.BOOL: "b"}
 
 
 def dispatch_plan(
-    code: Any,
-    signature: Signature,
+    program: Any,
+    driver: Any,
     kinds: Sequence[tuple[Kind, bool]],
     requested: tuple[int, ...] | None,
     counts: tuple[int, int] | None = None,
@@ -31,30 +31,51 @@ def dispatch_plan(
 
     `kinds` as `plan_kinds` gives them; every kind is plain. `requested` is the block the launch named, None
     when it named none. `counts`: the fewest and the most threads of launches it is for, None for any.
+    None for a program on another device than the CPU that checks or prints: Python reads its records.
     """
+    signature: Signature = program.signature
     options = signature.options
-    unit = iter(options.unit_stride)
-    params = []
-    for parameter, (kind, is_bare) in zip(signature.parameters, kinds, strict=True):
-        if isinstance(parameter, ArrayParameter):
-            params.append(_array(parameter, next(unit)))
-        else:
-            params.append(_scalar(parameter, kind, is_bare))
     writes = [p for p in signature.parameters if isinstance(p, ArrayParameter) and p.writes]
+    common = {
+        "requested": None if requested is None else right_aligned(requested),
+        "index_bits": options.index_bits,
+        "noalias": options.noalias if writes else None,
+        "counts": counts,
+    }
+    shape = signature.rank, signature.item
+    if has_launcher(driver):
+        if signature.needs_record:
+            return None
+        params = _params(signature, kinds, _device_array)
+        function, shared = driver.entry(program)
+        return native.require().DevicePlan(
+            driver.launcher, program, function, params, *shape, shared_bytes=shared, **common
+        )
     return native.require().Plan(
-        code,
-        tuple(params),
-        signature.rank,
-        signature.item,
+        program.code,
+        _params(signature, kinds, _array),
+        *shape,
         block=right_aligned(options.block),
-        requested=None if requested is None else right_aligned(requested),
-        index_bits=options.index_bits,
-        noalias=options.noalias if writes else None,
         scratch_bytes=signature.scratch_bytes,
         record=signature.needs_record,
         cost_ns=signature.cost_ns,
-        counts=counts,
+        **common,
     )
+
+
+def has_launcher(driver: Any) -> bool:
+    """Whether a driver's programs are launched by the native module (`core.driver.NativeLaunches`)."""
+    # Asked for every launch that the native path left to Python, where `isinstance` would cost too much.
+    return getattr(driver, "launcher", None) is not None
+
+
+def bound(plan: Any, shape: tuple[int, ...], args: tuple[Any, ...], otherwise: Callable[[], None]) -> Any:
+    """A launch that a plan checks once; `otherwise` launches it where the plan's device must not.
+
+    TypeError for arguments that the plan does not take.
+    """
+    launcher = getattr(plan, "launcher", None)
+    return plan.bind(shape, args) if launcher is None else plan.bind(shape, args, otherwise)
 
 
 def fits_plan(parameters: Sequence[Parameter], kinds: Sequence[Kind]) -> bool:
@@ -104,6 +125,25 @@ def right_aligned(extents: tuple[int, ...]) -> tuple[int, int, int]:
     """Extents for the three axes of a frame, ones in front."""
     padded = (1, 1, 1, *extents)
     return padded[-3], padded[-2], padded[-1]
+
+
+def _params(
+    signature: Signature,
+    kinds: Sequence[tuple[Kind, bool]],
+    array: Callable[[ArrayParameter, bool], tuple[Any, ...]],
+) -> tuple[tuple[Any, ...], ...]:
+    unit = iter(signature.options.unit_stride)
+    return tuple(
+        array(parameter, next(unit))
+        if isinstance(parameter, ArrayParameter)
+        else _scalar(parameter, kind, is_bare)
+        for parameter, (kind, is_bare) in zip(signature.parameters, kinds, strict=True)
+    )
+
+
+def _device_array(parameter: ArrayParameter, unit: bool) -> tuple[Any, ...]:
+    elem = parameter.elem
+    return ("device", elem, elem.itemsize, parameter.rank, unit, alignment(elem), parameter.writes)
 
 
 def _array(parameter: ArrayParameter, unit: bool) -> tuple[Any, ...]:
