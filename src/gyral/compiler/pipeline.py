@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -18,22 +18,26 @@ from gyral.compiler.passes.canonical import Canonicalise
 from gyral.compiler.passes.checks import InsertChecks
 from gyral.compiler.passes.cse import ShareCommon
 from gyral.compiler.passes.dce import RemoveDead
+from gyral.compiler.passes.downcast import Downcast
 from gyral.compiler.passes.gangs import LowerGangs
 from gyral.compiler.passes.hoist import Hoist
 from gyral.compiler.passes.inline import MAX_SIZE, Inline, inline_call
 from gyral.compiler.passes.legalize import Legalise
+from gyral.compiler.passes.narrow import Narrow
+from gyral.compiler.passes.pairs import Pair
 from gyral.compiler.passes.promote import Promote
 from gyral.compiler.passes.target import TargetSpec
 from gyral.compiler.passes.uniform import CheckUniform
 from gyral.compiler.passes.unroll import Unroll
 from gyral.core.artifact import CompileOptions
-from gyral.core.errors import InternalError, UserError
+from gyral.core.errors import Diagnostic, InternalError, UserError
 
 MAX_NESTING = 100  # regions inside one another
 
 CPU = TargetSpec("llvm")
 Dump = Callable[[str, Module], None]
-Stage = Callable[[Module, CompileOptions, TargetSpec], None]
+Warn = Callable[[Diagnostic], None]
+Stage = Callable[[Module, CompileOptions, TargetSpec], Sequence[Diagnostic] | None]
 
 
 class Library:
@@ -84,8 +88,13 @@ def _unroll(module: Module, options: CompileOptions, target: TargetSpec) -> None
         Canonicalise().run(module)
 
 
+def _downcast(module: Module, options: CompileOptions, target: TargetSpec) -> list[Diagnostic]:
+    allowed = options.downcast or target.downcast
+    return Downcast(target, library()).run(module) if allowed and not target.f64 else []
+
+
 def _legalize(module: Module, options: CompileOptions, target: TargetSpec) -> None:
-    Legalise(target, library()).run(module)
+    Legalise(target, library(), options.index_bits).run(module)
 
 
 def _blocks(module: Module, options: CompileOptions, target: TargetSpec) -> None:
@@ -96,6 +105,18 @@ def _blocks(module: Module, options: CompileOptions, target: TargetSpec) -> None
 def _gangs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
     if target.gangs == "shared":
         LowerGangs(target, _block_of(module, options), options.index_bits).run(module)
+
+
+def _narrow(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    if target.gangs != "lanes":
+        Narrow(target, library()).run(module)
+
+
+def _pairs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    if not target.int64:
+        Pair(library()).run(module)
+        # The library's bodies count bits, for which the target may have no word.
+        Legalise(target, library(), options.index_bits).run(module)
 
 
 def _block_of(module: Module, options: CompileOptions) -> tuple[int, ...]:
@@ -113,9 +134,12 @@ _STAGES: tuple[tuple[str, Stage], ...] = (
     ("uniform", lambda module, options, target: CheckUniform().run(module)),
     ("unroll", _unroll),
     ("promote", lambda module, options, target: Promote().run(module)),
+    ("downcast", _downcast),
     ("legalize", _legalize),
     ("blocks", _blocks),
     ("gangs", _gangs),
+    ("narrow", _narrow),
+    ("pairs", _pairs),
     ("simplify", _canonical),
     ("cse", lambda module, options, target: ShareCommon(options.noalias).run(module)),
     ("hoist", lambda module, options, target: Hoist(options.noalias).run(module)),
@@ -130,15 +154,19 @@ def run(
     target: TargetSpec = CPU,
     dump: Dump | None = None,
     verify: bool = False,
+    warn: Warn | None = None,
 ) -> Module:
     """Take a module from the frontend's form to what `target`'s emitter takes, in place.
 
     `dump` is called with each stage's name and the module as the stage left it; `verify` checks the graph
-    after each stage. CompileError and UserError for programs that must be refused.
+    after each stage; `warn` is told of each line that computes f64 in f32. CompileError and UserError for
+    programs that must be refused.
     """
     _limit(module)
     for name, stage in _STAGES:
-        stage(module, options, target)
+        for warning in stage(module, options, target) or ():
+            if warn is not None:
+                warn(warning)
         if verify:
             check(module, name)
         if dump is not None:

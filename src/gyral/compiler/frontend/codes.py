@@ -413,6 +413,14 @@ DEVICE_GAP = _code(
     "Gaps are gathered before anything runs: nothing is silently replaced or run elsewhere.",
 )
 
+PRECISION_LOST = _code(
+    602,
+    "f64 computed in f32",
+    "f64 is computed in f32 here",
+    "use f32, or run it on a device that has f64",
+    "A warning: the kernel asked for it (`downcast=True`), and the device has no f64. Arrays keep f64.",
+)
+
 # 7xx: kernels together
 NOT_FUSED = _code(
     701,

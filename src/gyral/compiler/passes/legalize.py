@@ -5,16 +5,18 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from gyral.compiler.intrinsics import INTRINSICS, Body, Expand, Native, Unsupported
 from gyral.compiler.ir.builder import Builder
 from gyral.compiler.ir.graph import Module, Op, Value
 from gyral.compiler.ir.ops.cast import CastOp
 from gyral.compiler.ir.verify import STRICT
+from gyral.compiler.passes.bodies import Library
 from gyral.compiler.passes.clone import size, splice
 from gyral.compiler.passes.expand import EXPANSIONS, FAST_EXPANSIONS, float_floordiv, float_mod, narrow
 from gyral.compiler.passes.inline import MAX_SIZE
+from gyral.compiler.passes.lacks import WIDE_INDEX, lacks
 from gyral.compiler.passes.target import TargetSpec
 from gyral.core.dtypes import DType, f32, f64
 from gyral.core.errors import CompileError, Diagnostic, UserError
@@ -36,14 +38,6 @@ _STRICT = ("math.call", *(f"arith.{name}" for name in (*_ARITHMETIC, "select")))
 _OWN_FORMAT = ("nextafter",)
 
 
-class Library(Protocol):
-    """Bodies of functions, by `<name>_<dtype>`."""
-
-    def get(self, name: str) -> Op | None:
-        """The function of this name, self-contained (nothing in it is a call); None when there is none."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Legalise:
     """Rewrite ops the target lacks; gather what cannot be said into one error.
@@ -54,6 +48,7 @@ class Legalise:
 
     target: TargetSpec
     library: Library
+    index_bits: int = 32
     name = "legalize"
 
     def run(self, module: Module) -> None:
@@ -77,10 +72,21 @@ class _Run:
     def function(self, function: Op) -> None:
         self.size = size(function)
         waiting = list(function.walk())[1:]
+        self.missing(waiting)
         while waiting:
             op = waiting.pop()
             if op.name in _WIDENED or op.name == "cast.convert":
                 self.op(op, waiting)
+
+    def missing(self, ops: list[Op]) -> None:
+        """Note what ops need and the target has not, once per line."""
+        told: set[tuple[str, str, int]] = set()
+        for op in ops:
+            what = lacks(op, self.spec.target, self.spec.index_bits)
+            key = what, *(("", 0) if what == WIDE_INDEX else (op.span.file, op.span.line))
+            if what and key not in told:
+                told.add(key)
+                self.gap(op, f"there is no {what}" if what == "f64" else f"{what} is needed")
 
     def op(self, op: Op, waiting: list[Op]) -> None:
         change = self.change(op)

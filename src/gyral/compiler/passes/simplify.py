@@ -15,6 +15,7 @@ from gyral.compiler.ir.ops.arith import (
     ShrOp,
     zero_of,
 )
+from gyral.compiler.ir.ops.cast import JoinOp
 from gyral.compiler.ir.traits import COMMUTATIVE
 from gyral.compiler.ir.verify import STRICT
 from gyral.compiler.passes.rewrite import Pattern, Rewriter, constant_of, has, is_const
@@ -253,6 +254,15 @@ def _holds(wide: Any, narrow: Any) -> bool:
     return wide.is_signed == narrow.is_signed and bits >= narrow.bits
 
 
+def rejoined(op: Op, rewriter: Rewriter) -> bool:
+    """The words of a value that was joined of words are these words."""
+    joined = op.operands[0].owner
+    if not isinstance(joined, JoinOp):
+        return False
+    rewriter.replace(op, joined.operands)
+    return True
+
+
 def power(op: Op, rewriter: Rewriter) -> bool:
     """pow(x, 2) becomes x * x, pow(x, 1) x and pow(x, 0) 1."""
     if op.attributes["fn"] != "pow":
@@ -290,5 +300,6 @@ IDENTITIES: dict[str, tuple[Pattern, ...]] = {
     "arith.select": (choice,),
     "cast.convert": (conversion,),
     "cast.bits": (conversion,),
+    "cast.split": (rejoined,),
     "math.call": (power,),
 }

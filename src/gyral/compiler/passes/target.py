@@ -15,6 +15,7 @@ class TargetSpec:
     `gangs`: "lanes" when the emitter runs blocks on vector lanes and does block-wide ops itself, "native"
     for subgroup operations in the block's linear order, "shared" when they go through shared memory.
     `subgroup`: lanes of a subgroup unless "lanes". `float_atomics`: dtypes whose atomic add is native.
+    `clock`: the device has a counter to read.
     `downcast`: f64 may become f32. `wide`: a thread may do several elements, in accesses of many bytes.
     `uniform_load`: block-uniform values must be loaded by a special word.
     """
@@ -30,6 +31,7 @@ class TargetSpec:
     subgroup: int = 32
     float_atomics: tuple[str, ...] = ("f32", "f64")
     int64_atomics: bool = True
+    clock: bool = True
     downcast: bool = False
     uniform_load: bool = False
     wide: bool = False

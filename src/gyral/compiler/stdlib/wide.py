@@ -203,3 +203,27 @@ def wide_of_f64_s(x: f64) -> tuple[u32, u32]:
     nl, nh = wide_sub(u32(0), u32(0), low, high)
     nl, nh = u32(0) if over else nl, u32(TOP) if over else nh
     return nl if x < 0.0 else low, nh if x < 0.0 else high
+
+
+def wide_trips_u(ll: u32, lh: u32, ul: u32, uh: u32, sl: u32, sh: u32) -> tuple[u32, u32]:
+    """Turns of range(lower, upper, step) on unsigned numbers; none at a step of 0."""
+    dl, dh = wide_sub(ul, uh, ll, lh)
+    tl, th = dl, dh
+    if sh != 0 or sl != 1:
+        dl, dh = wide_sub(dl, dh, u32(1), u32(0))
+        ql, qh, _rl, _rh = wide_divide(dl, dh, sl, sh)
+        tl, th = wide_add(ql, qh, u32(1), u32(0))
+    some = wide_lt_u(ll, lh, ul, uh) and sl | sh != 0
+    return tl if some else u32(0), th if some else u32(0)
+
+
+def wide_trips_s(ll: u32, lh: u32, ul: u32, uh: u32, sl: u32, sh: u32) -> tuple[u32, u32]:
+    """Turns of range(lower, upper, step) on signed numbers; none at a step of 0."""
+    down = i32(sh) < 0
+    fl, fh = ul if down else ll, uh if down else lh
+    tl, th = ll if down else ul, lh if down else uh
+    some = wide_lt_s(fl, fh, tl, th)
+    kl, kh = wide_abs(sl, sh)
+    # The distance fits an unsigned number, whichever the signs.
+    cl, ch = wide_trips_u(u32(0), u32(0), *wide_sub(tl, th, fl, fh), kl, kh)
+    return cl if some else u32(0), ch if some else u32(0)
