@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from gyral.core.caps import Capabilities
 from gyral.core.dtypes import BY_NAME
-from gyral.core.errors import CompileError, Diagnostic, UnsupportedError
+from gyral.core.errors import CompileError, DeviceError, Diagnostic, UnsupportedError
+from gyral.runtime.array import DeviceArray
+from gyral.runtime.array import array as device_array
 from gyral.runtime.device import device as device_named
 from gyral.testing import reference
 from gyral.testing.case import Case
@@ -116,7 +120,7 @@ def run_case(case: Case, device: str = "cpu") -> Row:
     try:
         expected, got = reference.run_case(case), list(case.arguments())
         launch(case, got, device)
-    except (UnsupportedError, CompileError) as error:
+    except (UnsupportedError, CompileError, DeviceError) as error:
         return found("refused", lacks) if lacks else found("error", f"{type(error).__name__}: {error}")
     except Exception as error:  # noqa: BLE001  a case must not stop the suite; its row says what happened
         return found("error", f"{type(error).__name__}: {error}")
@@ -131,9 +135,34 @@ def run_case(case: Case, device: str = "cpu") -> Row:
 
 def launch(case: Case, arguments: Sequence[Any], device: str) -> None:
     """Launch a case on a device and wait for it."""
-    with device_named(device):
-        bound = case.kernel[case.shape] if case.block is None else case.kernel[case.shape, case.block]
-        bound(*arguments)
+    bound = case.kernel[case.shape] if case.block is None else case.kernel[case.shape, case.block]
+    there = device_named(device)
+    base = None if there.capabilities.unified else overlapped(arguments)
+    if base is None:
+        with there:
+            bound(*arguments)
+        return
+    # Arrays that overlap in host memory would be copied apart: they are views of one device array there.
+    whole = device_array(base, device=there)
+    bound(*(view_of(whole, base, value) for value in arguments))
+    base[...] = whole.numpy()
+
+
+def overlapped(arguments: Sequence[Any]) -> np.ndarray | None:
+    """The 1-D array of which several different arguments are views, if there is one."""
+    views = [v for v in arguments if isinstance(v, np.ndarray) and isinstance(v.base, np.ndarray)]
+    bases = [v.base for v in views if v.base.ndim == 1 and v.dtype == v.base.dtype]
+    places = {v.__array_interface__["data"][0] for v in views}
+    return bases[0] if len(places) > 1 and len(bases) > 1 and bases[0] is bases[1] else None
+
+
+def view_of(whole: DeviceArray, base: np.ndarray, value: Any) -> Any:
+    """The part of a device array that stands for a view of its host's."""
+    if not isinstance(value, np.ndarray):
+        return value
+    apart = value.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    first = apart // base.itemsize
+    return whole[first : first + value.size]
 
 
 def missing(case: Case, capabilities: Capabilities) -> str:
@@ -146,6 +175,10 @@ def missing(case: Case, capabilities: Capabilities) -> str:
             return name
         if kind == "subgroups" and not capabilities.subgroup_sizes:
             return kind
+        if kind == "clock" and not capabilities.clock:
+            return kind
+        if kind == "buffer" and 0 < capabilities.max_buffer < int(dtype):
+            return f"arrays of {dtype} bytes"
     return ""
 
 

@@ -36,10 +36,11 @@ def capabilities_of(device: Any) -> Capabilities:
     threads = int(device.max_work_group_size)
     addressable = ((1 << device.address_bits) - 1) // threads
     lacking = set() if "f64" in features else {"f64"}
-    wide = {"i64", "u64", "f64", "index"} if "i64_atomics" in features else set()
+    # Types of 8 and 16 bits go through the word around them.
+    lonely = set() if "i64_atomics" in features else {"i64", "u64", "f64", "index"}
     return Capabilities(
         dtypes=frozenset(t for t in SCALARS if t.name not in lacking),
-        atomics=frozenset(t for t in SCALARS if t.name in {"i32", "u32", "f32"} | (wide - lacking)),
+        atomics=frozenset(t for t in SCALARS if t.name not in lacking | lonely),
         subgroup_sizes=(32,),
         max_block=threads,
         shared_bytes=int(device.local_mem_size),
@@ -49,4 +50,5 @@ def capabilities_of(device: Any) -> Capabilities:
         features=features,
         max_grid=(min(_BLOCKS[0], addressable), *_BLOCKS[1:]),
         max_buffer=int(device.max_mem_alloc_size),
+        clock=False,
     )

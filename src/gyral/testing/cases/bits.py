@@ -144,4 +144,5 @@ def cases() -> Iterator[Case]:
         (30,),
         None,
         clocked_reference,
+        requires=needs(features=["clock"]),
     )

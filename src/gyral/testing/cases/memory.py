@@ -285,7 +285,7 @@ def cases() -> Iterator[Case]:
         lambda: (huge(2**32 + 11, value=7), huge(70_000, 80_000, value=9), np.zeros((4, 9), np.int64)),
         (9,),
     )
-    wide = needs(gy.i8, gy.i64)
+    wide = needs(gy.i8, gy.i64, features=[f"buffer {70_000 * 80_000}"])
     yield Case(
         "D", "arrays above 4 GiB", "index arithmetic", far, *giants, None, far_reference, requires=wide
     )
