@@ -17,7 +17,7 @@ from gyral.core.caps import Capabilities
 from gyral.core.dtypes import BY_NAME
 from gyral.core.errors import CompileError, DeviceError, Diagnostic, UnsupportedError
 from gyral.runtime.array import DeviceArray
-from gyral.runtime.array import array as device_array
+from gyral.runtime.create import array as device_array
 from gyral.runtime.device import device as device_named
 from gyral.testing import reference
 from gyral.testing.case import Case
