@@ -90,12 +90,13 @@ class Pipeline:
     def __init__(self, device: Device, text: str, version: int, entry: str) -> None:
         self.key = (text, version, entry)
         self.device = device
+        self.width = 32
 
     def maxTotalThreadsPerThreadgroup(self) -> int:
         return self.device.block_limit
 
     def threadExecutionWidth(self) -> int:
-        return 32
+        return self.width
 
 
 class Library:
@@ -274,7 +275,7 @@ class Device:
         self, text: str, options: CompileOptions, error: None
     ) -> tuple[Library | None, Error | None]:
         version = 100 * (options.version >> 16) + 10 * (options.version & 0xFFFF)
-        return (Library(text, version), None) if "kernel void" in text else (None, Error("no kernel"))
+        return (Library(text, version), None) if "[[kernel" in text or "kernel void" in text else (None, Error("no kernel"))
 
     def newComputePipelineStateWithFunction_error_(
         self, function: tuple[Library, str], error: None
@@ -350,18 +351,47 @@ class Metal:
     """The module."""
 
     MTLResourceStorageModeShared = 0
-    MTLMathModeSafe, MTLMathModeRelaxed, MTLMathModeFast = range(3)
+    MTLMathModeSafe = 0
     MTLGPUFamilyMetal3 = 5001
-    MTLLanguageVersion3_0 = 3 << 16
-    MTLLanguageVersion3_2 = 3 << 16 | 2
+    MTLLanguageVersion3_0, MTLLanguageVersion3_2 = 3 << 16, 3 << 16 | 2
     MTLCompileOptions = CompileOptions
     MTLSizeMake = Size
 
     def __init__(self, count: int = 1) -> None:
-        self.devices = [Device(number + 1) for number in range(count)]
+        self.devices = [self.made(number + 1) for number in range(count)]
+
+    def made(self, number: int) -> Device:
+        """A device."""
+        return Device(number)
 
     def MTLCreateSystemDefaultDevice(self) -> Device | None:
         return self.devices[0] if self.devices else None
 
     def MTLCopyAllDevices(self) -> list[Device]:
         return list(reversed(self.devices))
+
+
+class OldMetal(Metal):
+    """The module on an older system with an older device."""
+
+    def made(self, number: int) -> Device:
+        return OldDevice(number)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("MTLLanguageVersion3"):
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+class OldDevice(Device):
+    """Half as many threads in a simdgroup, so that none is used, and no float atomics."""
+
+    def supportsFamily_(self, family: int) -> bool:
+        return False
+
+    def newComputePipelineStateWithFunction_error_(
+        self, function: tuple[Library, str], error: None
+    ) -> tuple[Pipeline, None]:
+        pipeline, _ = super().newComputePipelineStateWithFunction_error_(function, error)
+        pipeline.width = 16
+        return pipeline, None

@@ -131,7 +131,7 @@ extern "C" unsigned long size_{name}() {{ return __stop_shim_{name} - __start_sh
 
 def _arguments(text: str, entry: str) -> str:
     """The C++ arguments that the attributes of a kernel function's parameters ask for."""
-    header = re.search(rf"kernel void {entry}\((.*?)\)\s*\{{", text, re.DOTALL)
+    header = re.search(rf"\bvoid {entry}\((.*?)\)\s*\{{", text, re.DOTALL)
     if header is None:
         raise ShimError(f"no kernel function {entry!r} in the text")
     given = []

@@ -54,10 +54,10 @@ class Dispatch:
 
 
 def pipeline_of(
-    metal: Any, device: Any, text: str, entry: str = abi.ENTRY, *, fast: bool = False, features: Any = ()
+    metal: Any, device: Any, text: str, entry: str = abi.ENTRY, features: tuple[str, ...] = ()
 ) -> Any:
     """A kernel's pipeline. InternalError when Metal does not take the text, with its words."""
-    library, error = device.newLibraryWithSource_options_error_(text, _options(metal, fast, features), None)
+    library, error = device.newLibraryWithSource_options_error_(text, _options(metal, features), None)
     if library is None:
         raise InternalError(f"Metal does not compile a kernel: {_words(error)}")
     function = library.newFunctionWithName_(entry)
@@ -75,7 +75,7 @@ def load(metal: Any, device: Any, artifact: Artifact) -> Program:
     if artifact.form != "msl":
         raise InternalError(f"Metal runs MSL, not {artifact.form!r}")
     signature = artifact.signature
-    name, options = signature.name, signature.options
+    name = signature.name
     arrays = sum(isinstance(p, ArrayParameter) for p in signature.parameters)
     if arrays + bool(signature.sites) + 1 > MOST_BINDINGS:
         raise UnsupportedError(f"{name}() takes {arrays} arrays; Metal binds {MOST_BINDINGS} buffers at most")
@@ -85,7 +85,7 @@ def load(metal: Any, device: Any, artifact: Artifact) -> Program:
             f"{name}() needs {signature.shared_bytes} bytes of shared memory; the device has {room}"
         )
     text = artifact.code.decode()
-    pipeline = pipeline_of(metal, device, text, fast=options.fastmath, features=options.features)
+    pipeline = pipeline_of(metal, device, text, features=signature.options.features)
     threads, most = math.prod(signature.item), int(pipeline.maxTotalThreadsPerThreadgroup())
     if threads > most:
         raise UnsupportedError(
@@ -108,14 +108,15 @@ def dispatch_of(program: Program, launch: Launch, memories: Memories, limits: tu
     return Dispatch(program.pipeline, buffers, slots, grid.native, (b2, b1, b0))
 
 
-def _options(metal: Any, fast: bool, features: Any) -> Any:
+def _options(metal: Any, features: tuple[str, ...]) -> Any:
+    """How to compile: float arithmetic as written, since the text itself says what fastmath may change."""
     options = metal.MTLCompileOptions.alloc().init()
     version = next((number for word, number in _VERSIONS.items() if word in features), _BASELINE)
     options.setLanguageVersion_(version)
     if hasattr(options, "setMathMode_"):  # macOS 15
-        options.setMathMode_(metal.MTLMathModeFast if fast else metal.MTLMathModeSafe)
+        options.setMathMode_(metal.MTLMathModeSafe)
     else:
-        options.setFastMathEnabled_(fast)
+        options.setFastMathEnabled_(False)
     return options
 
 
