@@ -14,6 +14,7 @@ from gyral.core import entry
 from gyral.core.artifact import Artifact
 from gyral.core.errors import UnsupportedError
 from gyral.runtime.device import register
+from gyral.runtime.transfer import register_packer
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,10 @@ def _count(place: str) -> int:
     return entry.load(place)() if place else 1
 
 
+def _pack(target: Any, source: Any) -> bool:
+    return entry.load("gyral.jit.packing:pack")(target, source)
+
+
 for _row in TARGETS.values():
     register(
         _row.kind,
@@ -209,3 +214,4 @@ for _row in TARGETS.values():
         listed=_row.listed,
         dlpack=_row.dlpack,
     )
+register_packer(_pack)
