@@ -1,0 +1,336 @@
+"""WGSL in the dialect of browsers: where it differs from the C that the family shares.
+
+Buffers are arrays of u32 words, one binding each; arrays that share a buffer share a binding. Parameters are
+a uniform struct of vec2<u32>, one per slot of `core.abi`. What the words of other types are say `scalars`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from gyral.compiler.emit.cfamily.dialect import Dialect, Literal
+from gyral.compiler.emit.cfamily.parts import Cells, Kernel, Memory, Place
+from gyral.compiler.emit.wgsl import cells, prelude
+from gyral.compiler.emit.wgsl.cells import Store, from_word, to_word
+from gyral.compiler.emit.wgsl.scalars import converted, fitted, is_literal, kept_as, literal
+from gyral.compiler.passes.target import TargetSpec
+from gyral.core.abi import ENTRY
+from gyral.core.artifact import ArrayParameter, CompileOptions, Signature
+from gyral.core.dtypes import DType, bool_, f32, leaves
+from gyral.core.errors import UnsupportedError
+
+_AXES = "zyx"
+_MAGNITUDE, _INFINITE = "0x7fffffffu", "0x7f800000u"
+
+
+class Wgsl(Dialect):
+    """WGSL for one kernel, whose arrays live in these buffers."""
+
+    proves_uniform: ClassVar[bool] = True
+    broadcast_barriers: ClassVar[bool] = False
+    endless: ClassVar[str] = "loop {"
+
+    def __init__(
+        self, options: CompileOptions, spec: TargetSpec, buffers: dict[int, Store], written: set[int]
+    ) -> None:
+        """`buffers`: per array its buffer; `written`: numbers of arrays in buffers that are written."""
+        super().__init__(options, spec)
+        self.buffers, self.written = buffers, written
+        self.stores: dict[str, Store] = {store.name: store for store in buffers.values()}
+        self.has_barriers = False
+
+    # Types and literals.
+
+    def type(self, t: DType) -> str:
+        return kept_as(self.real(t))
+
+    def literal(self, t: DType, value: Literal) -> str:
+        text = literal(self.real(t), value)
+        if text.startswith("gyral_constant"):
+            self.helper("constant_f32")
+        return text
+
+    # Declarations and statements.
+
+    def let(self, t: DType, name: str, value: str) -> str:
+        return f"let {name}: {self.type(t)} = {value};"
+
+    def var(self, t: DType, name: str, value: str = "") -> str:
+        return f"var {name}: {self.type(t)}" + (f" = {value};" if value else ";")
+
+    def counted(self, t: DType, name: str, start: str, go: str, step: int) -> str:
+        move = {1: f"{name}++", -1: f"{name}--"}.get(step, f"{name} += {self.literal(t, step)}")
+        return f"for (var {name}: {self.type(t)} = {start}; {go}; {move}) {{"
+
+    # Expressions.
+
+    def select(self, condition: str, on_true: str, on_false: str) -> str:
+        return f"select({on_false}, {on_true}, {condition})"
+
+    def wrapping(self, sign: str, t: DType, a: str, b: str) -> str:
+        real = self.real(t)
+        return fitted(real, f"({self._own(real, a, b)} {sign} {b})")
+
+    def floating(self, sign: str, t: DType, a: str, b: str, exact: bool) -> str:
+        return f"({self._own(t, a, b)} {sign} {b})"
+
+    def shift(self, sign: str, t: DType, a: str, b: str) -> str:
+        real = self.real(t)
+        count = b if kept_as(real) == "u32" else f"u32({b})"
+        return fitted(real, f"({self._own(real, a, b)} {sign} ({count} & {real.bits - 1}u))")
+
+    def bitwise(self, sign: str, t: DType, a: str, b: str) -> str:
+        return f"({a} {sign} {b})"
+
+    def complement(self, t: DType, a: str) -> str:
+        return fitted(self.real(t), f"(~{a})")
+
+    def absolute(self, t: DType, a: str) -> str:
+        return f"abs({a})"
+
+    def cast(self, source: DType, target: DType, a: str) -> str:
+        source, target = self.real(source), self.real(target)
+        if source is target:
+            return a
+        if source.bits == 16 and source.is_float:
+            return self.cast(f32, target, f"{self.helper(f'widen_{source.name}')}({a})")
+        if target is bool_:
+            if source.is_float:
+                return f"((bitcast<u32>({a}) & {_MAGNITUDE}) != 0u)"
+            return f"({a} != {literal(source, 0)})"
+        if source is bool_:
+            one, zero = (1.0, 0.0) if target.is_float else (1, 0)
+            return self.select(a, self.literal(target, one), self.literal(target, zero))
+        if target.bits == 16 and target.is_float:
+            return f"{self.helper(f'narrow_{target.name}')}({self.cast(source, f32, a)})"
+        if source.is_float and target.is_integer:
+            return self.to_integer(source, target, a)
+        if target is f32:
+            return f"f32({a})"
+        return fitted(target, a if kept_as(source) == kept_as(target) else f"{kept_as(target)}({a})")
+
+    def bits(self, source: DType, target: DType, a: str) -> str:
+        source, target = self.real(source), self.real(target)
+        if source is target or source.bits == 64:
+            return a
+        if target is f32 and is_literal(a):
+            return f"{self.helper('constant_f32')}({a if source.kind == 'uint' else f'bitcast<u32>({a})'})"
+        if source.bits == 32:
+            return converted(kept_as(source), kept_as(target), a)
+        if target.kind == "int":
+            return fitted(target, converted(kept_as(source), "i32", a))
+        mask = "0xffu" if source.bits == 8 else "0xffffu"
+        return f"({converted('i32', 'u32', a)} & {mask})" if source.kind == "int" else a
+
+    def as_bits(self, t: DType, a: str) -> str:
+        return f"bitcast<u32>({a})"
+
+    def from_bits(self, t: DType, a: str) -> str:
+        return f"bitcast<f32>({a})"
+
+    def split(self, t: DType, a: str) -> tuple[str, str]:
+        return f"{a}.x", f"{a}.y"
+
+    def join(self, t: DType, low: str, high: str) -> str:
+        return f"vec2<u32>({low}, {high})"
+
+    def native(self, name: str, t: DType, arguments: Sequence[str], exact: bool) -> str:
+        given = list(arguments)
+        if name.startswith("gyral_"):
+            name = self.helper(f"{name.removeprefix('gyral_')}_{t.name}")
+        elif all(is_literal(text) for text in given):
+            given[0] = self._own(t, *given, *given)
+        return f"{name}({', '.join(given)})"
+
+    def define(self, key: str) -> str:
+        memory = self.stores.get(key.rpartition("_")[2])
+        return cells.define(memory, key) if memory is not None else prelude.define(key)
+
+    # Memory.
+
+    def load(self, place: Place) -> str:
+        store, t, at = self._store(place), place.dtype, self._at(place)
+        if place.memory.space != "global":
+            return (
+                from_word(t, store.word, store.read(at)) if store.word in ("u32", "i32") else store.read(at)
+            )
+        if t.bits == 64:
+            return f"{self.helper(f'load64_{store.name}')}({at})"
+        if t.bits == 32:
+            return from_word(t, store.word, store.read(at))
+        return from_word(t, store.word, f"{self.helper(f'load{max(8, t.bits)}_{store.name}')}({at})")
+
+    def store(self, place: Place, value: str) -> list[str]:
+        store, t, at = self._store(place), place.dtype, self._at(place)
+        if place.memory.space == "global" and t.bits != 32:
+            value = value if t.bits == 64 else to_word(t, store.word, value)
+            return [f"{self.helper(f'store{max(8, t.bits)}_{store.name}')}({at}, {value});"]
+        return [store.write(at, to_word(t, store.word, value) if store.word in ("u32", "i32") else value)]
+
+    def cell_type(self, t: DType, atomic: bool) -> str:
+        return "u32" if t is bool_ or (atomic and t.bits != 64 and t.kind != "int") else kept_as(t)
+
+    def cell_bytes(self, t: DType, atomic: bool) -> int:
+        return 8 if t.bits == 64 else 4
+
+    def local(self, cells: Cells) -> str:
+        return f"var {cells.name}: array<{self.cell_type(cells.dtype, False)}, {max(cells.count, 1)}>;"
+
+    def pointer(self, place: Place) -> list[str]:
+        name, slot = self.pointer_name(place), f"p.{place.memory.name}.x"
+        if place.dtype.bits >= 32:
+            return [f"let {name} = i32({slot} >> 2u);"]
+        return [f"let {name} = {slot};"]
+
+    def _at(self, place: Place) -> str:
+        """The number of a place's first word, an i32; of its first byte, a u32, where words are shared."""
+        if place.memory.space != "global":
+            return place.index
+        name, bits = self.pointer_name(place), place.dtype.bits
+        if bits == 32:
+            return f"{name} + {place.index}"
+        if bits == 64:
+            return f"{name} + ({place.index}) * 2i"
+        return f"{name} + u32({place.index})" + (" * 2u" if bits == 16 else "")
+
+    def _store(self, place: Place) -> Store:
+        if place.memory.space == "global":
+            return self.buffers[place.memory.number]
+        atomic = place.atomic and place.memory.space == "shared"
+        name = f"{place.memory.name}x{place.number}"
+        return self.stores.setdefault(name, Store(name, self.cell_type(place.dtype, atomic), atomic, False))
+
+    # Threads, blocks, order.
+
+    def block_id(self, axis: int) -> str:
+        return f"group.{_AXES[axis]}"
+
+    def native_blocks(self, axis: int) -> str:
+        return f"groups.{_AXES[axis]}"
+
+    def local_id(self, axis: int) -> str:
+        return f"inside.{_AXES[axis]}"
+
+    def slot(self, number: int, name: str, t: DType) -> str:
+        real = self.real(t)
+        return f"p.{name}" if real.bits == 64 else from_word(real, "u32", f"p.{name}.x")
+
+    def barrier(self) -> list[str]:
+        self.has_barriers = True
+        return ["gyral_barrier();"]
+
+    def fence(self, scope: str) -> list[str]:
+        raise UnsupportedError(
+            "WGSL has no fences, and so no atomics with an order; "
+            'use order="relaxed" and barriers, or run the kernel on another device'
+        )
+
+    def broadcast_load(self, place: Place) -> str:
+        store = self._store(place)
+        text = f"workgroupUniformLoad(&{store.name}[{place.index}])"
+        return from_word(place.dtype, store.word, text) if store.word in ("u32", "i32") else text
+
+    def is_proven(self, place: Place) -> bool:
+        return place.memory.space == "global" and place.memory.number not in self.written
+
+    # Atomics.
+
+    def rmw(self, kind: str, place: Place, value: str) -> str:
+        return f"{self._atomic(kind, place)}({self._at(place)}, {value})"
+
+    def cas(self, place: Place, expected: str, value: str) -> str:
+        return f"{self._atomic('cas', place)}({self._at(place)}, {expected}, {value})"
+
+    def discard(self, t: DType, call: str) -> str:
+        return f"_ = {call};"
+
+    def atomic_load(self, place: Place) -> str:
+        # Nothing comes between the halves of one word, and what is never written needs no atomic.
+        return self.load(place)
+
+    def atomic_store(self, place: Place, value: str) -> list[str]:
+        return [f"{self._atomic('store', place)}({self._at(place)}, {value});"]
+
+    def _atomic(self, kind: str, place: Place) -> str:
+        if place.dtype.bits == 16 and place.dtype.is_float:
+            self.helper(f"widen_{place.dtype.name}")
+            self.helper(f"narrow_{place.dtype.name}")
+        return self.helper(f"rmw_{kind}_{place.dtype.name}_{self._store(place).name}")
+
+    # Records.
+
+    def claim(self, kind: str, thread: str) -> str:
+        return f"{self.helper(f'claim_{kind}')}({thread})"
+
+    def word(self, t: DType, a: str) -> str:
+        return to_word(t, "u32", a)
+
+    def record(self, at: str, value: str) -> str:
+        return f"atomicStore(&record[{at}], {value});"
+
+    # The whole.
+
+    def kernel(self, kernel: Kernel) -> str:
+        item = kernel.signature.item
+        builtins = {"group": "workgroup_id", "groups": "num_workgroups", "inside": "local_invocation_id"}
+        parameters = ", ".join(f"@builtin({word}) {name}: vec3<u32>" for name, word in builtins.items())
+        lines = ["struct Slots {", *(f"  {name}: vec2<u32>," for name in kernel.slots), "}"]
+        lines += ["@group(0) @binding(0) var<uniform> p: Slots;", *self._bindings(kernel)]
+        lines += [self._shared(cells) for cells in kernel.shared]
+        lines += [*self.helpers.values(), *self._barrier(kernel.signature)]
+        lines += [f"@compute @workgroup_size({item[2]}, {item[1]}, {item[0]})"]
+        lines += [f"fn {ENTRY}({parameters}) {{", *kernel.prologue, *kernel.body, "}", ""]
+        return "\n".join(lines)
+
+    def _bindings(self, kernel: Kernel) -> list[str]:
+        lines = []
+        for memory in kernel.arrays:
+            store = self.buffers[memory.number]
+            access = "read_write" if memory.number in self.written else "read"
+            number = int(store.name.removeprefix("m")) + 1
+            lines.append(
+                f"@group(0) @binding({number}) var<storage, {access}> {store.name}: array<{store.type}>;"
+            )
+        lines = list(dict.fromkeys(lines))
+        if kernel.signature.sites:
+            record = f"@group(0) @binding({len(lines) + 1}) var<storage, read_write> record: "
+            lines.append(record + "array<atomic<u32>>;")
+        return lines
+
+    def _shared(self, cells: Cells) -> str:
+        kept = self.cell_type(cells.dtype, cells.atomic)
+        kept = f"atomic<{kept}>" if cells.atomic else kept
+        return f"var<workgroup> {cells.name}: array<{kept}, {max(cells.count, 1)}>;"
+
+    def _barrier(self, signature: Signature) -> list[str]:
+        """The block's barrier; where threads may read what others wrote to a buffer, for that as well."""
+        if not self.has_barriers:
+            return []
+        arrays = [p for p in signature.parameters if isinstance(p, ArrayParameter)]
+        storage = "storageBarrier(); " if any(p.writes for p in arrays) else ""
+        return [f"fn gyral_barrier() {{ {storage}workgroupBarrier(); }}"]
+
+    def _own(self, t: DType, a: str, *others: str) -> str:
+        """`a`, hidden from WGSL's evaluation of constants where all operands are such."""
+        if is_literal(a) and all(is_literal(b) for b in others):
+            return f"{self.helper(f'own_{kept_as(self.real(t))}')}({a})"
+        return a
+
+
+def buffers_of(arrays: Sequence[Memory], groups: Sequence[int]) -> tuple[dict[int, Store], set[int]]:
+    """Per array number its buffer; and the numbers of all arrays that live in a written buffer.
+
+    A buffer is one of atomics where an array in it is used by atomics, or written by less than whole words.
+    """
+    written = {groups[memory.number] for memory in arrays if memory.writes}
+    atomic = {groups[m.number] for m in arrays if m.writes and (m.atomics or _has_small(m))}
+    found = {}
+    for memory in arrays:
+        number = groups[memory.number]
+        found[memory.number] = Store(f"m{number}", "u32", number in atomic, True)
+    return found, {memory.number for memory in arrays if groups[memory.number] in written}
+
+
+def _has_small(memory: Memory) -> bool:
+    return any(leaf.dtype.bits < 32 for leaf in leaves(memory.type.elem))
