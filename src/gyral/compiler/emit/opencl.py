@@ -43,6 +43,12 @@ class OpenCl(Dialect):
         "local": "",
     }
 
+    def __init__(self, options: CompileOptions, spec: TargetSpec) -> None:
+        super().__init__(options, spec)
+        self.whole_blocks = (
+            "branched_barriers" in options.features
+        )  # PoCL 3 loses stores behind such barriers
+
     def as_bits(self, t: DType, a: str) -> str:
         return f"as_{'ulong' if t is f64 else 'uint'}({a})"
 
@@ -54,6 +60,7 @@ class OpenCl(Dialect):
 
     def pointer(self, place: Place) -> list[str]:
         memory, t = place.memory, self.cell_type(place.dtype, False)
+        t = t if memory.alone else f"any_{t}"
         name = self.pointer_name(place)
         kind = f"global {'' if memory.writes else 'const '}{t} *"
         promise = "restrict " if memory.alone else ""
@@ -113,6 +120,9 @@ class OpenCl(Dialect):
         lines += [f"typedef {name} {ours};" for ours, name in _TYPES]
         if wide:
             lines.append("typedef double f64;")
+        if any(not memory.alone for memory in kernel.arrays):
+            names = [ours for ours, _ in _TYPES] + ["f64"] * wide
+            lines += [f"typedef {ours} any_{ours} __attribute__((may_alias));" for ours in names]
         lines += ["", "typedef struct {", *(f"  long {name};" for name in kernel.slots), "} Slots;", ""]
         lines += kernel.helpers
         b0, b1, b2 = kernel.signature.item

@@ -28,6 +28,8 @@ class Dialect:
     """Suffix of a 64-bit literal."""
     spaces: ClassVar[dict[str, str]] = {"global": "", "shared": "", "local": ""}
     """What stands before the type of a pointer into each space."""
+    whole_blocks: bool = True
+    """Whether a body with barriers is written a second time, without guards, for blocks with all their threads."""
     proves_uniform: ClassVar[bool] = False
     """Whether the language refuses barriers it cannot prove to be in uniform control: see `is_proven`."""
     broadcast_barriers: ClassVar[bool] = True

@@ -11,10 +11,12 @@ from gyral.compiler.emit.cfamily.writer import Mode, Writer
 from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops import grid
 from gyral.compiler.ir.types import MemType
-from gyral.core.dtypes import DType, index, leaves, u32, u64
+from gyral.core.dtypes import DType, bool_, index, leaves, u32, u64
 
 AXES = (2, 1, 0)
 """Axes of launches and blocks as `core.abi` counts them, the fastest first."""
+HERE = "here"
+"""The variable that says that this block is one of the grid's."""
 
 
 def axes(w: Writer) -> tuple[int, ...]:
@@ -33,7 +35,11 @@ def unsigned(w: Writer) -> DType:
 
 
 def block_id(w: Writer, axis: int) -> str:
-    """The block's number along an axis, unsigned; blocks that are no part of a folded grid leave here."""
+    """The block's number along an axis, unsigned.
+
+    Blocks that are no part of a folded grid do what block 0 does, without effects: no thread of theirs exists.
+    To leave instead would be simpler, but compilers stumble over barriers behind it.
+    """
     if "blocks" not in w.prologue:
         w.once("blocks", _place_block(w))
     return f"b{axis}"
@@ -48,11 +54,11 @@ def _place_block(w: Writer) -> list[str]:
     gx, gy = (f"({d.cast(u32, t, d.native_blocks(axis))})" for axis in AXES[:2])
     total = " * ".join(f"({count})" for count in counts.values())
     lines += [
+        d.var(bool_, HERE, "true"),
         f"if ({folded} != {d.literal(index, 0)}) {{",
         "  " + d.var(t, "bn", f"{x} + {gx} * ({y} + {gy} * {z})"),
-        f"  if (bn >= {total}) {{",
-        "    return;",
-        "  }",
+        f"  {HERE} = bn < {total};",
+        f"  bn = {d.select(HERE, 'bn', d.literal(t, 0))};",
     ]
     for axis in axes(w)[:-1]:
         lines += [f"  b{axis} = bn % ({counts[axis]});", f"  bn = bn / ({counts[axis]});"]
@@ -83,13 +89,13 @@ def signed(w: Writer, name: str, value: str) -> str:
 def exists(w: Writer) -> str:
     """The condition that this thread is one of the launch's."""
     sizes = [(global_id(w, axis), w.slot(f"shape{axis}")) for axis in axes(w)]
-    return " && ".join(f"({g} < {_unsigned(w, size)})" for g, size in sizes)
+    return " && ".join([HERE, *(f"({g} < {_unsigned(w, size)})" for g, size in sizes)])
 
 
 def is_whole(w: Writer) -> str:
     """The condition that every thread of this block is one of the launch's; the same for the block."""
     t = unsigned(w)
-    found = []
+    found = [HERE]
     for axis in axes(w):
         extent = w.dialect.literal(t, w.block[axis])
         size = _unsigned(w, w.slot(f"shape{axis}"))
@@ -127,7 +133,7 @@ def launch_number(w: Writer) -> str:
     ids = {axis: global_id(w, axis) for axis in axes(w)}
     sizes = {axis: _unsigned(w, w.slot(f"shape{axis}")) for axis in axes(w)}
     t = unsigned(w)
-    return w.once("thread", [w.dialect.let(t, "thread", linear(w, ids, sizes))])
+    return w.once("among", [w.dialect.let(t, "among", linear(w, ids, sizes))])
 
 
 def thread_number(w: Writer) -> str:
@@ -187,7 +193,10 @@ def _present(w: Writer, axis: int) -> str:
 
 
 def _active(w: Writer, op: Any) -> None:
-    w.set(op.out, "true" if w.mode is Mode.PLAIN else ALIVE)
+    if w.mode is not Mode.PLAIN and w.mortal:
+        w.set(op.out, ALIVE)
+    else:
+        w.alias(op.out, "true" if w.mode is Mode.PLAIN else ALIVE)
 
 
 def _barrier(w: Writer, op: Any) -> None:

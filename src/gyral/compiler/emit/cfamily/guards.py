@@ -15,7 +15,7 @@ from gyral.compiler.emit.cfamily.writer import Mode, Writer
 from gyral.compiler.ir.graph import Block, Op, Value
 from gyral.compiler.ir.ops import control as flow
 from gyral.compiler.ir.ops.arith import zero_of
-from gyral.compiler.ir.ops.grid import ClockOp, FenceOp, UniformOp
+from gyral.compiler.ir.ops.grid import ActiveOp, ClockOp, FenceOp, UniformOp
 from gyral.compiler.ir.ops.memory import LoadOp, LocalOp, SharedOp
 from gyral.compiler.ir.ops.message import RequireOp
 from gyral.compiler.ir.traits import EFFECT, GANG, PURE, READS, SYNC, WRITES
@@ -55,8 +55,8 @@ def write(w: Writer, block: Block) -> None:
 
 
 def _is_free(op: Op) -> bool:
-    """Declarations."""
-    return isinstance(op, (LocalOp, SharedOp)) or op.name in ("arith.const", "memory.dim")
+    """Declarations, and what is there already."""
+    return isinstance(op, (LocalOp, SharedOp, ActiveOp)) or op.name in ("arith.const", "memory.dim")
 
 
 def _differs(w: Writer, op: Op) -> bool:
@@ -87,7 +87,7 @@ def needs_guard(op: Op) -> bool:
         return True
     if isinstance(op, flow.IfOp):
         return any(needs_guard(inner) for side in op.regions for inner in side.ops[:-1])
-    return bool(op.traits & (READS | WRITES | EFFECT)) and not isinstance(op, (FenceOp, ClockOp))
+    return bool(op.traits & (READS | WRITES | EFFECT)) and not isinstance(op, (ActiveOp, FenceOp, ClockOp))
 
 
 def _flush(w: Writer, run: list[Op]) -> list[Op]:

@@ -99,7 +99,7 @@ def _body(w: Writer) -> None:
         w.once("shape", [f"if ({d.negate(there)}) {{", "  return;", "}"])
         w.region(body)
         return
-    twice = not w.mortal and sum(1 for _ in w.function.walk()) <= LARGEST_TWICE
+    twice = d.whole_blocks and not w.mortal and sum(1 for _ in w.function.walk()) <= LARGEST_TWICE
     if twice:
         w.put(f"if ({grid.is_whole(w)}) {{")
         w.depth += 1
@@ -108,9 +108,10 @@ def _body(w: Writer) -> None:
         w.put("} else {")
         w.depth += 1
     w.mode = Mode.ALL
-    w.put(d.var(bool_, structure.ALIVE, there))
     if w.mortal:
-        w.put(d.var(bool_, guards.SOUND, "true"))
+        w.put(d.var(bool_, structure.ALIVE, there), d.var(bool_, guards.SOUND, "true"))
+    else:
+        w.put(d.let(bool_, structure.ALIVE, there))
     w.region(body)
     if twice:
         w.depth -= 1

@@ -62,7 +62,8 @@ def _whole(key: str) -> Write:
         a, b = w.all(op.operands)
         divisor = op.operands[1].owner
         if isinstance(divisor, arith.ConstOp) and divisor.value > 0 and not t.is_signed:
-            w.set(op.results[0], f"({w.dialect.type(t)})({a} {'/' if key == 'floordiv' else '%'} {b})")
+            text = f"({a} {'/' if key == 'floordiv' else '%'} {b})"
+            w.set(op.results[0], text if t.bits >= 32 else f"({w.dialect.type(t)}){text}")
         else:
             w.set(op.results[0], f"{w.dialect.helper(f'{key}_{t.name}')}({a}, {b})")
 
@@ -148,11 +149,19 @@ def _select(w: Writer, op: Op) -> None:
 
 
 def _cast(w: Writer, op: Op) -> None:
-    w.set(op.results[0], w.dialect.cast(op.operands[0].type, op.results[0].type, w.of(op.operands[0])))
+    _converted(w, op, w.dialect.cast)
 
 
 def _bits(w: Writer, op: Op) -> None:
-    w.set(op.results[0], w.dialect.bits(op.operands[0].type, op.results[0].type, w.of(op.operands[0])))
+    _converted(w, op, w.dialect.bits)
+
+
+def _converted(w: Writer, op: Op, spell: Callable[[DType, DType, str], str]) -> None:
+    source, target, name = op.operands[0].type, op.results[0].type, w.of(op.operands[0])
+    if w.dialect.real(source) is w.dialect.real(target):
+        w.alias(op.results[0], name)
+    else:
+        w.set(op.results[0], spell(source, target, name))
 
 
 def _split(w: Writer, op: Op) -> None:
