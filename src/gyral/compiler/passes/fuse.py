@@ -76,7 +76,7 @@ class Fuse:
             whole.drop(number)
         first = parts[0].module.kernel
         whole.body.append(ReturnOp.make(span=first.span))
-        kept = {key: first.attributes[key] for key in ("rank", "block", "fastmath")}
+        kept = {k: v for k, v in first.attributes.items() if k in ("rank", "block", "fastmath")}
         made = FuncOp.make(regions=[whole.body], symbol=symbol, kind="kernel", span=first.span, **kept)
         return Module([made])
 
@@ -101,7 +101,7 @@ class _Whole:
     def append(self, part: Part) -> None:
         """Copy a kernel's body behind what is there."""
         kernel = part.module.kernel
-        self.rank = kernel.attributes["rank"]
+        self.rank = kernel.attributes.get("rank", 1)
         (source,) = kernel.regions
         mapping = {
             own: self.body.args[number] for own, number in zip(source.args, part.parameters, strict=True)
@@ -132,16 +132,12 @@ class _Whole:
             return
         what, then = ("writes" if t.writes else "reads" for t in (one, other))
         name, then_name = one.array.hint, other.array.hint
-        reason = (
-            "which may be the same array, elsewhere"
-            if not same
-            else "at another index"
-            if one.place is not None and other.place is not None and one.place != other.place
-            else "at an index that is not each thread's own"
-        )
+        known = one.place is not None and other.place is not None and one.place != other.place
+        where = "at another index" if known else "at an index that is not each thread's own"
+        where = where if same else f"and {then_name!r} may be the same array"
         message = (
             f"{self.names[second]} {then} {then_name!r} here, and {self.names[first]} {what} "
-            f"{'it' if same else repr(name)} {reason}: in one launch, another thread may not be that far"
+            f"{'it' if same else repr(name)} {where}: in one launch, another thread may not be that far"
         )
         advice = (
             f"launch {self.names[second]} by itself, or let both use the element of the thread's own index, "

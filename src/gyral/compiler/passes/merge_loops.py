@@ -10,6 +10,7 @@ from gyral.compiler.ir.traits import EFFECT, GANG, SYNC
 from gyral.compiler.passes.place import Places, by_counter, share_of
 from gyral.compiler.passes.rewrite import has, is_pure
 from gyral.compiler.passes.touch import Touch, touches
+from gyral.core.dtypes import ArrayType
 
 
 def merge_loops(body: Block, part_of: Mapping[Op, int], places: Places, apart: bool) -> None:
@@ -60,12 +61,17 @@ def _moved_up(
     if wanted.intersection(one.results):
         return None
     behind = [op for op in between if op not in ready]
-    if any(not is_pure(op) and part.get(op) == part.get(other) for op in behind):
+    if any(not _may_wait(op) and part.get(op) == part.get(other) for op in behind):
         return None
     ours = list(touches([other], places))
     if _meet(touches(behind, places), ours, apart, counted=False):
         return None
     return None if _meet(touches([one], places), ours, apart, counted=True) else ready
+
+
+def _may_wait(op: Op) -> bool:
+    """Whether an op of the second loop's own kernel may come behind it, as far as the op alone tells."""
+    return is_pure(op) or (op.name == "memory.load" and isinstance(op.operands[0].type, ArrayType))
 
 
 def _meet(some: Iterable[Touch], others: Sequence[Touch], apart: bool, *, counted: bool) -> bool:
