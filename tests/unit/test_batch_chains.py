@@ -64,7 +64,22 @@ def apart(x: Ints, y: Ints, c: gy.i32):
     y[i + 1 - 1] = x[gy.global_id()] + c
 
 
-KERNELS = (linear, join, neighbour, backwards, gather, tally, apart)
+@gy.kernel
+def sweep(x: Ints, y: Ints, c: gy.i32):
+    for k in gy.grid_range(y.size):
+        y[k] = x[k] * c - 1
+
+
+@gy.kernel
+def swept(x: Ints, y: Ints, c: gy.i32):
+    s = gy.i32(c)
+    for k in gy.grid_range(y.size):
+        s += x[k]
+    gy.atomic_add(y, 3, s)
+
+
+KERNELS = (linear, join, neighbour, backwards, gather, tally, apart, sweep, swept)
+MEETING = (neighbour, backwards, tally, join, swept)
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,7 @@ def launch(call: Call, pool: np.ndarray) -> tuple:
     x, y = VIEWS[call.x], VIEWS[call.y]
     kernel = KERNELS[call.kernel]
     meets = x != y and x.start < y.stop and y.start < x.stop
-    if meets or (x == y and kernel in (neighbour, backwards, tally, join)):
+    if meets or (x == y and kernel in MEETING):
         kernel, x = linear, y
     return kernel, call.n, pool[x], pool[y], call.c
 
@@ -142,6 +157,17 @@ def test_launches_without_a_common_array_are_not_fused() -> None:
         "linear",
         "linear",
     )
+
+
+def test_loops_over_the_grid_are_fused() -> None:
+    """Kernels that each loop over the same range by the same array's extent become one loop."""
+    pool = fresh()
+    a, b, c = pool[:N], pool[N : 2 * N], pool[2 * N : 3 * N]
+    total = (a.astype(np.int64) * 2 - 1).sum()
+    batch = gy.Batch(fuse=True).add(sweep, 16, a, b, 2).add(sweep, 16, a, b, 2).add(swept, 16, b, c, 0)
+    batch()
+    assert batch.launches == ("sweep+sweep", "swept")
+    assert c[3] == fresh()[2 * N + 3] + total
 
 
 def test_temporaries_of_a_fused_batch_reach_no_memory() -> None:
