@@ -312,7 +312,10 @@ class DeviceArray(DeviceArrayBase):
         if not self.size:
             return True
         queue = self._own(stream or self.device.current_stream())
-        if self.buffer is not source.buffer and self.contiguous and source.contiguous:
+        if transfer.overlap(self, source, self.dtype.itemsize):
+            with stream or nullcontext():
+                source = source.copy()
+        if self.contiguous and source.contiguous:
             return transfer.moves(queue, self, source)
         if self.device is source.device:
             with stream or nullcontext():

@@ -89,9 +89,10 @@ def read(view: View, target: np.ndarray[Any, Any], itemsize: int) -> None:
     else:
         whole = np.empty(high - low, np.uint8)
         driver.copy_out(None, whole.data, low)
-        first = view.address - low
-        shown = np.ndarray(view.shape, target.dtype, whole.data, first, view.strides)
-        target[...] = shown
+        # A vector's components are axes more to NumPy, without gaps.
+        more = len(view.shape)
+        strides = (*view.strides, *target.strides[more:])
+        target[...] = np.ndarray(target.shape, target.dtype, whole.data, view.address - low, strides)
 
 
 def write(view: View, source: np.ndarray[Any, Any], itemsize: int) -> None:
@@ -163,6 +164,12 @@ def span(view: View, itemsize: int) -> tuple[int, int]:
     reach = [(extent - 1) * step for extent, step in zip(view.shape, view.strides, strict=True)]
     low = view.address + sum(step for step in reach if step < 0)
     return low, view.address + sum(step for step in reach if step > 0) + itemsize
+
+
+def overlap(one: View, other: View, itemsize: int) -> bool:
+    """Whether two views may share bytes, by the spans of their addresses."""
+    (low, high), (first, last) = span(one, itemsize), span(other, itemsize)
+    return one.buffer is other.buffer and low < last and first < high
 
 
 def sparse(view: View, itemsize: int) -> bool:
