@@ -24,11 +24,13 @@ from gyral.compiler.passes.hoist import Hoist
 from gyral.compiler.passes.inline import MAX_SIZE, Inline, inline_call
 from gyral.compiler.passes.legalize import Legalise
 from gyral.compiler.passes.narrow import Narrow
+from gyral.compiler.passes.onchip import WidenMemory
 from gyral.compiler.passes.pairs import Pair
 from gyral.compiler.passes.promote import Promote
 from gyral.compiler.passes.target import TargetSpec
 from gyral.compiler.passes.uniform import CheckUniform
 from gyral.compiler.passes.unroll import Unroll
+from gyral.compiler.passes.widen import Widen
 from gyral.core.artifact import CompileOptions
 from gyral.core.errors import Diagnostic, InternalError, UserError
 
@@ -110,6 +112,8 @@ def _gangs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
 def _narrow(module: Module, options: CompileOptions, target: TargetSpec) -> None:
     if target.gangs != "lanes":
         Narrow(target, library()).run(module)
+    if not target.narrow_memory:
+        WidenMemory().run(module)
 
 
 def _pairs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
@@ -117,6 +121,11 @@ def _pairs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
         Pair(library()).run(module)
         # The library's bodies count bits, for which the target may have no word.
         Legalise(target, library(), options.index_bits).run(module)
+
+
+def _widen(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    if target.wide:
+        Widen(options).run(module)
 
 
 def _block_of(module: Module, options: CompileOptions) -> tuple[int, ...]:
@@ -144,6 +153,7 @@ _STAGES: tuple[tuple[str, Stage], ...] = (
     ("cse", lambda module, options, target: ShareCommon(options.noalias).run(module)),
     ("hoist", lambda module, options, target: Hoist(options.noalias).run(module)),
     ("dce", lambda module, options, target: RemoveDead().run(module)),
+    ("widen", _widen),
 )
 STAGES: tuple[str, ...] = tuple(name for name, _ in _STAGES)
 

@@ -47,6 +47,10 @@ class DeviceError(GyralError):
         self.kind = kind
 
 
+class DowncastWarning(UserWarning):
+    """A kernel computes f64 in f32, as it was allowed to, because the device has no f64."""
+
+
 class KernelFault(DeviceError):
     """A check compiled into a kernel failed: bounds, division, assert or a race.
 

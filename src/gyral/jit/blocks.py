@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from gyral.compiler import pipeline
 from gyral.compiler.emit.base import Emitted
 from gyral.compiler.passes.target import spec_of
-from gyral.core import entry
+from gyral.core import abi, entry
 from gyral.core.artifact import Artifact, CompileOptions
 from gyral.jit.compile import lowered
 from gyral.jit.request import Request
 from gyral.jit.targets import Target
 
+_ASSEMBLE = "gyral.drivers.cuda.codegen:assemble"
+_INTERMEDIATE = "gyral.drivers.cuda.codegen:intermediate"
 DEFAULT_BLOCKS = {1: (256,), 2: (8, 32), 3: (2, 4, 32)}
 """The block of a kernel for which nobody chose one, by rank; the last axis is a subgroup wide."""
 
 
 def for_text(row: Target, request: Request) -> Artifact:
     """The kernel's text, which the driver builds when it loads it."""
-    emitted = emit(row, request)
-    return Artifact(row.form, emitted.text.encode(), 0, emitted.signature)
+    warned: list[str] = []
+    emitted = emit(row, request, warned)
+    return Artifact(row.form, emitted.text.encode(), 0, emitted.signature, _extra(warned))
+
+
+def for_cuda(row: Target, request: Request) -> Artifact:
+    """Machine code of an NVIDIA architecture, and in `extra` what the assembler reports of it."""
+    warned: list[str] = []
+    emitted = emit(row, request, warned)
+    options = request.options
+    made = entry.load(_ASSEMBLE)(
+        emitted.text, options.features, fastmath=request.options.fastmath, entry=abi.ENTRY
+    )
+    report = {name: str(count) for name, count in made.resources.items()}
+    extra = {"entry": abi.ENTRY, "architecture": made.architecture, **report, **_extra(warned)}
+    return Artifact(row.form, made.code, 0, emitted.signature, extra)
+
+
+def ptx_of(row: Target, request: Request) -> str:
+    """The kernel in PTX, for reading."""
+    text = emit(row, request).text
+    return entry.load(_INTERMEDIATE)(text, request.options.features, fastmath=request.options.fastmath)
 
 
 def text_of(row: Target, request: Request) -> str:
@@ -28,12 +51,18 @@ def text_of(row: Target, request: Request) -> str:
     return emit(row, request).text
 
 
-def emit(row: Target, request: Request) -> Emitted:
-    """The kernel in the language of a kind of device, compiled for one block."""
+def emit(row: Target, request: Request, warned: list[str] | None = None) -> Emitted:
+    """The kernel in the language of a kind of device, compiled for one block; `warned` gets the warnings."""
     module = lowered(request)
     options = with_block(request.options, module.kernel.attributes["rank"])
     spec = spec_of(row.column, options.features, options.downcast)
-    return entry.load(row.emit)(pipeline.run(module, options, spec), options, spec)
+    kept = [] if warned is None else warned
+    pipeline.run(module, options, spec, warn=lambda diagnostic: kept.append(str(diagnostic)))
+    return entry.load(row.emit)(module, options, spec)
+
+
+def _extra(warned: list[str]) -> dict[str, str]:
+    return {"warnings": json.dumps(warned)} if warned else {}
 
 
 def with_block(options: CompileOptions, rank: int) -> CompileOptions:

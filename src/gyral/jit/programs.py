@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -11,7 +13,15 @@ from typing import Any
 from gyral.core import settings
 from gyral.core.artifact import ArrayParameter, Artifact, CompileOptions
 from gyral.core.clock import MONOTONIC
-from gyral.core.errors import CompileError, Diagnostic, GyralError, InternalError, UnsupportedError, UserError
+from gyral.core.errors import (
+    CompileError,
+    Diagnostic,
+    DowncastWarning,
+    GyralError,
+    InternalError,
+    UnsupportedError,
+    UserError,
+)
 from gyral.core.events import CacheTrouble, Compiled, emit
 from gyral.jit import codec, targets
 from gyral.jit.arguments import Kind
@@ -90,6 +100,8 @@ class Programs:
                 origin = "compiler"
                 artifact = self._compile(spec, key)
         emit(Compiled(self._name, spec.device, origin, MONOTONIC() - began))
+        for text in json.loads(artifact.extra.get("warnings", "[]")):
+            warnings.warn(text, DowncastWarning, stacklevel=2)
         return artifact
 
     def key(self, spec: Spec) -> str:

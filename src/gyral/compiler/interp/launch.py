@@ -107,6 +107,7 @@ class Interpreter:
             raise UserError(f"a block of {chosen} does not fit a launch of {tuple(shape)}.")
         launch = _Launch(self.program, _three(shape, 0), _three(chosen, 1), subgroup, max_steps)
         launch.rank = len(shape)
+        launch.coarsen(self.kernel.attributes.get("coarse", 1))
         launch.arguments = self._adapt(arguments)
         if self.races:
             launch.watch = self._watch(launch.arguments)
@@ -172,6 +173,7 @@ class _Launch:
     ) -> None:
         self.program = program
         self.shape, self.block, self.subgroup = shape, block, subgroup
+        self.counts: tuple[int, ...] = shape  # threads per axis
         self.grid = tuple(-(-s // b) for s, b in zip(shape, block, strict=True))
         self.rounding = array("f", [0.0])
         self.arguments: tuple[Any, ...] = ()
@@ -181,6 +183,13 @@ class _Launch:
         self.printed: list[tuple[int, int, str]] = []
         self.lowest: tuple[int, Extents, Failed] | None = None
         self.watch: Watch | None = None
+
+    def coarsen(self, factor: int) -> None:
+        """Let a thread stand for `factor` elements of the launch's last axis."""
+        counts = list(self.shape)
+        counts[self.rank - 1] = -(-counts[self.rank - 1] // factor)
+        self.counts = tuple(counts)
+        self.grid = tuple(-(-s // b) for s, b in zip(self.counts, self.block, strict=True))
 
     def linear(self, ids: Extents) -> int:
         """Number of a thread in the launch, last axis fastest."""
@@ -238,11 +247,11 @@ class _Launch:
 
     def exists(self, ids: Extents) -> bool:
         """Whether a thread is one of the launch's."""
-        return all(g < s for g, s in zip(ids, self.shape, strict=True))
+        return all(g < s for g, s in zip(ids, self.counts, strict=True))
 
     def threads(self, block: Sequence[int]) -> Iterator[tuple[Extents, Extents, int]]:
         """Ids, local ids and number of the threads of a block that are to run, in linear order."""
-        (b0, b1, b2), (s0, s1, s2) = self.block, self.shape
+        (b0, b1, b2), (s0, s1, s2) = self.block, self.counts
         o0, o1, o2 = block[0] * b0, block[1] * b1, block[2] * b2
         if self.program.team:
             s0, s1, s2 = o0 + b0, o1 + b1, o2 + b2
