@@ -1,0 +1,115 @@
+"""A map, a filter and a reduction as one kernel, against three kernels with two arrays between them.
+
+python benchmarks/fusion.py [--rounds 9] [--size 16777216] [--device cpu]
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import gyral as gy
+from measures import Measure, heading, write
+from report import measure_table
+from terminal import console, show
+
+BLOCK = 1024
+GOAL = 1 / 2.5  # of the three kernels' time
+
+
+@gy.kernel
+def affine(a: gy.f32, x: gy.In[gy.Array[gy.f32]], t: gy.Array[gy.f32]):
+    i = gy.global_id()
+    t[i] = a * x[i] + 1.0
+
+
+@gy.kernel
+def positive(t: gy.In[gy.Array[gy.f32]], u: gy.Array[gy.f32]):
+    i = gy.global_id()
+    u[i] = t[i] if t[i] > 0 else 0.0
+
+
+@gy.kernel
+def total(u: gy.In[gy.Array[gy.f32]], out: gy.Array[gy.f32]):
+    s = gy.block_sum(u[gy.global_id()])
+    if gy.local_id() == 0:
+        gy.atomic_add(out, 0, s)
+
+
+def forms(size: int, device: gy.Device) -> dict[str, Callable[[], object]]:
+    """Ways to do the same, each checked once against float64."""
+    data = np.random.default_rng(5).standard_normal(size).astype(np.float32)
+    x = gy.array(data, device=device)
+    t, u = gy.empty(size, gy.f32, device=device), gy.empty(size, gy.f32, device=device)
+    out = gy.zeros(1, gy.f32, device=device)
+    kept = gy.fuse([affine, positive, total])
+    one = gy.fuse([affine, positive, total], temporaries=("t", "u"))
+    batch = gy.Batch(fuse=True)
+    middle, last = batch.temporary(size, gy.f32), batch.temporary(size, gy.f32)
+    if device.name == "cpu":
+        batch.add(affine, size, 2.0, x, middle, block=BLOCK)
+        batch.add(positive, size, middle, last, block=BLOCK).add(total, size, last, out, block=BLOCK)
+
+    def three() -> None:
+        affine[size, BLOCK](2.0, x, t)
+        positive[size, BLOCK](t, u)
+        total[size, BLOCK](u, out)
+
+    ways: dict[str, Callable[[], object]] = {
+        "three kernels": three,
+        "fused, arrays kept": lambda: kept[size, BLOCK](2.0, x, t, u, out),
+        "fused": lambda: one[size, BLOCK](2.0, x, out),
+    }
+    if len(batch):
+        ways["fused by a batch"] = batch
+    expected = np.maximum(2 * data.astype(np.float64) + 1, 0).sum()
+    for name, form in ways.items():
+        out.fill(0)
+        form()
+        if abs(float(out.numpy()[0]) / expected - 1) > 1e-4:
+            raise ValueError(f"{name} gave {out.numpy()[0]}, and {expected} is right")
+    return ways
+
+
+def measured(size: int, rounds: int, device: gy.Device) -> list[Measure]:
+    """All forms in turn, round after round; ratios within a round."""
+    ways = forms(size, device)
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, form in ways.items():
+            device.synchronize()
+            began = time.perf_counter()
+            form()
+            device.synchronize()
+            if number:  # the first round warms up
+                times[name].append(1e3 * (time.perf_counter() - began))
+    found = [Measure(name, "ms", values) for name, values in times.items()]
+    three = times["three kernels"]
+    for name in list(ways)[1:]:
+        ratios = [a / b for a, b in zip(times[name], three, strict=True)]
+        found.append(Measure(f"{name} over three kernels", "×", ratios, GOAL if name == "fused" else None))
+    return found
+
+
+def main(given: list[str]) -> int:
+    """Measures, shows and records; returns 1 when the goal is missed."""
+    parser = argparse.ArgumentParser(description="Three kernels as one.")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--size", type=int, default=1 << 24, help="elements")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", type=Path, help="where to write the record")
+    options = parser.parse_args(given)
+    output, device = console(), gy.device(options.device)
+    figures = measured(options.size, max(1, options.rounds), device)
+    record = heading("measures", f"Map, filter and reduction of {options.size} floats, on {device.name}")
+    record["measures"] = [figure.record() for figure in figures]
+    show(measure_table(record), output)
+    output.print(f"written to {write(record, options.json, '-fusion')}", markup=False)
+    return 1 if any(each["met"] is False for each in record["measures"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
