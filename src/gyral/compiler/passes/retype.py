@@ -118,7 +118,7 @@ class Retype:
                 op.set_operand(slot, self.leave(w, self.parts[value], value.type))
         after = Write(_after(op))
         for result in op.results:
-            if self.becomes(result.type):
+            if result.uses and self.becomes(result.type):
                 self.parts[result] = self.arrive(after, result)
                 _hint(result, self.parts[result])
 
