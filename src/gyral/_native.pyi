@@ -209,11 +209,12 @@ class Launcher:
         max_grid: most blocks along x, y and z.
         failed: called with the code of a launch that failed and its program; raises.
         """
-    def serve_thread(self, queue: DeviceQueue, /) -> None:
-        """Put the calling thread's launches on `queue` from now on."""
+    def serve_thread(self, queue: DeviceQueue | None, /) -> DeviceQueue | None:
+        """Put the calling thread's launches on `queue` from now on, or leave them to Python; gives what was."""
 
 class DeviceQueue:
-    """Base of a driver's queues. A subclass gives `mark_at(serial)`: the mark behind that much work.
+    """Base of a driver's queues. A subclass gives `mark_at(serial)`, the mark behind that much work, and
+    `follow(memory)`, which lets the queue wait for all marks of a memory.
 
     handle: the driver's handle. milestone: an event for this queue's own use, 0 for none.
     """
@@ -314,8 +315,7 @@ class DevicePlan:
     def run(self, shape: Shape, args: tuple[Any, ...], /) -> bool:
         """Check, pack and put on the calling thread's queue. False: Python must do it.
 
-        That is so when the thread has no queue, when other queues still use the memory, and when the grid is
-        too large. Raises TypeError naming the index of an argument that does not fit, and what `failed`
+        That is so when the thread has no queue, when memory is exposed, and when the grid is too large. Raises TypeError naming the index of an argument that does not fit, and what `failed`
         raises.
         """
     def bind(self, shape: Shape, args: tuple[Any, ...], otherwise: Callable[[], Any], /) -> DeviceBound:

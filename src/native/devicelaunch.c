@@ -86,6 +86,25 @@ static PyObject *raise_failure(const GyPlan *plan, int code)
 
 static GyMemory *memory_of(PyObject *array) { return ((GyDeviceArray *)array)->memory; }
 
+/* Lets the queue wait for what other queues do with the arrays.  1; 0 when Python must launch; -1 on error. */
+static int order(const GyPlan *plan, GyQueue *queue, PyObject *const *args)
+{
+    for (int i = 0; i < plan->param_count; i++) {
+        if (!plan->param[i].is_array)
+            continue;
+        GyMemory *memory = memory_of(args[i]);
+        if (memory->exposed)
+            return 0;
+        if (gy_memory_is_ordered(memory, queue))
+            continue;
+        PyObject *done = PyObject_CallMethod((PyObject *)queue, "follow", "O", (PyObject *)memory);
+        if (done == NULL)
+            return -1;
+        Py_DECREF(done);
+    }
+    return 1;
+}
+
 int gy_device_run(GyPlan *plan, gy_call *call, const int64_t shape[3], PyObject *const *args, PyObject **result)
 {
     GyQueue *queue = gy_thread_queue(plan->launcher);
@@ -93,12 +112,14 @@ int gy_device_run(GyPlan *plan, gy_call *call, const int64_t shape[3], PyObject 
     int code = 0;
     if (queue == NULL || !queue->open || !plan->launcher->alive)
         return 0;
-    for (int i = 0; i < plan->param_count; i++)
-        if (plan->param[i].is_array && !gy_memory_is_ordered(memory_of(args[i]), queue))
-            return 0;
+    if (call->items > 0 && !native_grid(plan->launcher, call->frame, call->items, grid))
+        return 0;
+    int ordered = order(plan, queue, args);
+    if (ordered <= 0) {
+        *result = NULL;
+        return ordered < 0;
+    }
     if (call->items > 0) {
-        if (!native_grid(plan->launcher, call->frame, call->items, grid))
-            return 0;
         for (int axis = 0; axis < 3; axis++)
             call->frame->block[axis] = shape[axis];
         size_t bytes = (HEADER_WORDS + (size_t)plan->slot_count) * sizeof(uint64_t);

@@ -7,8 +7,6 @@ static PyObject *key_of(GyQueue *queue) { return PyLong_FromVoidPtr(queue); }
 
 int gy_memory_is_ordered(GyMemory *memory, GyQueue *queue)
 {
-    if (memory == NULL || memory->exposed)
-        return 0;
     if (memory->queue != NULL && memory->queue != queue && memory->queue->completed < memory->serial)
         return 0;
     Py_ssize_t count = memory->marks == NULL ? 0 : PyDict_Size(memory->marks);

@@ -76,14 +76,22 @@ static void launcher_dealloc(PyObject *object)
 
 static PyObject *serve_thread(PyObject *object, PyObject *queue)
 {
-    PyObject *held = PyThreadState_GetDict();
-    if (!PyObject_TypeCheck(queue, GyQueueType) || ((GyQueue *)queue)->launcher != (GyLauncher *)object) {
-        PyErr_SetString(PyExc_TypeError, "serve_thread() takes a queue of this launcher");
+    PyObject *held = PyThreadState_GetDict(), *before = (PyObject *)gy_thread_queue((GyLauncher *)object);
+    if (queue != Py_None &&
+        (!PyObject_TypeCheck(queue, GyQueueType) || ((GyQueue *)queue)->launcher != (GyLauncher *)object)) {
+        PyErr_SetString(PyExc_TypeError, "serve_thread() takes a queue of this launcher, or None");
         return NULL;
     }
-    if (held != NULL && PyDict_SetItem(held, object, queue) < 0)
-        return NULL;
-    Py_RETURN_NONE;
+    before = before == NULL ? Py_None : before;
+    Py_INCREF(before);
+    int wrong = 0;
+    if (held != NULL && queue != Py_None)
+        wrong = PyDict_SetItem(held, object, queue);
+    else if (held != NULL && before != Py_None)
+        wrong = PyDict_DelItem(held, object);
+    if (wrong < 0)
+        Py_CLEAR(before);
+    return before;
 }
 
 GyQueue *gy_thread_queue(GyLauncher *launcher)

@@ -119,8 +119,8 @@ class NativeLaunches(Protocol):
         """The `_native.Launcher` of the device."""
         ...
 
-    def serve_thread(self, queue: Any) -> None:
-        """Put the calling thread's native launches on a queue from now on."""
+    def serve_thread(self, queue: Any) -> Any:
+        """Put the calling thread's native launches on a queue from now on, on none for None; gives what was."""
         ...
 
     def entry(self, program: Any) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
@@ -19,7 +20,7 @@ from gyral.jit.choice import check_insisted, insists, line_of, placement, refuse
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
 from gyral.jit.launch import check_block, check_shape, choose_device, in_place, plans_launch, run
 from gyral.jit.parameters import Parameter, bind, parameters_of
-from gyral.jit.plan import bound, dispatch_plan, fits_plan, plan_arguments, plan_kinds
+from gyral.jit.plan import bound, dispatch_plan, fits_plan, has_launcher, plan_arguments, plan_kinds
 from gyral.jit.programs import Programs
 from gyral.jit.ranks import Unranked, rank_of
 from gyral.jit.request import Request
@@ -95,8 +96,9 @@ class Kernel(Dispatcher):
     ) -> None:
         """The long form of `kernel[shape, block](*args)`, with a place to run."""
         extents = check_shape(self.name, shape, self.rank)
-        if device is None and stream is None and self.rank:
-            self[extents if block is None else (extents, block)](*args, **kwargs)
+        if device is None and self.rank and (stream is None or has_launcher(stream.driver)):
+            with stream or nullcontext():
+                self[extents if block is None else (extents, block)](*args, **kwargs)
         elif device is None and stream is None:
             self._miss(extents, block, args, kwargs)
         else:

@@ -67,7 +67,9 @@ def in_place(values: Sequence[Any]) -> tuple[Device | None, Sequence[Any]]:
     there = held[0].device
     if has_launcher(there.driver):
         alone = all(v.device is there for v in held) and not any(isinstance(v, np.ndarray) for v in values)
-        return (there if alone and context.current().stream is None else None), values
+        stream = context.current().stream
+        reached = stream is None or stream.driver is there.driver
+        return (there if alone and reached else None), values
     at_once = any(v.buffer.exposed for v in held) or any(isinstance(v, np.ndarray) for v in values)
     plain = all(v.device is there and isinstance(v.dtype, DType) for v in held)
     if not (plain and at_once and there.capabilities.unified and context.current().stream is None):

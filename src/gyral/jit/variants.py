@@ -12,6 +12,7 @@ from typing import Any
 from gyral.core import context
 from gyral.core.artifact import Signature
 from gyral.core.native import Dispatcher
+from gyral.jit.plan import has_launcher
 from gyral.jit.records import new_record, report
 
 MISSED = object()
@@ -32,11 +33,15 @@ class Variant(Dispatcher):
         if scope is None:
             return self[key](*args)
         # The scope chose this variant and has no more to say; the native path runs where none is open.
+        driver = None if scope.stream is None else scope.stream.driver
+        before = driver.serve_thread(scope.stream.queue) if has_launcher(driver) else None
         token = context.VARIABLE.set(None)
         try:
             return self[key](*args)
         finally:
             context.VARIABLE.reset(token)
+            if has_launcher(driver):
+                driver.serve_thread(before)
 
     def _miss(self, shape: Any, block: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return MISSED

@@ -16,6 +16,7 @@ _UNITS = 16
 _THREADS_PER_UNIT = 39
 _MAJOR, _MINOR = 75, 76
 _SHARED_PER_UNIT = 81
+_SHARED_OPT_IN = 97
 
 _REGISTERS_PER_THREAD = 255
 _SUBGROUP = 32
@@ -31,8 +32,7 @@ def capabilities(session: Session) -> Capabilities:
         scopes=frozenset({"block", "device", "system"}),
         subgroup_sizes=(_SUBGROUP,),
         max_block=session.attribute(_MAX_THREADS_PER_BLOCK),
-        # What a kernel may declare; more must be asked for by the driver when the program is loaded.
-        shared_bytes=session.attribute(_SHARED_PER_BLOCK),
+        shared_bytes=max(session.attribute(_SHARED_PER_BLOCK), session.attribute(_SHARED_OPT_IN)),
         memory_bytes=total.value,
         units=session.attribute(_UNITS),
         features=(f"sm_{architecture(session)}",),

@@ -120,9 +120,9 @@ class CudaDriver:
             self._streams.close()
             self.session.close()
 
-    def serve_thread(self, queue: Queue) -> None:
-        """Put the calling thread's native launches on a stream."""
-        self.launcher.serve_thread(queue)
+    def serve_thread(self, queue: Queue | None) -> Queue | None:
+        """Put the calling thread's native launches on a stream; gives the one they were put on before."""
+        return self.launcher.serve_thread(queue)
 
     def entry(self, program: Program) -> tuple[int, int]:
         """A program's function and its dynamic on-chip bytes."""

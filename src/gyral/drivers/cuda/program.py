@@ -15,6 +15,8 @@ from gyral.core.driver import Launch, Pointer
 from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError
 from gyral.drivers.cuda.session import Session
 
+STATIC_SHARED = 48 * 1024
+"""Bytes of on-chip memory that a kernel may declare itself."""
 _MAX_THREADS, _STATIC_SHARED, _LOCAL_BYTES, _REGISTERS = 0, 1, 3, 4  # of cuFuncGetAttribute
 _MAX_DYNAMIC_SHARED = 8
 _SHARED_PER_BLOCK, _SHARED_OPT_IN, _REGISTERS_PER_BLOCK = 8, 97, 12  # of cuDeviceGetAttribute
@@ -72,9 +74,10 @@ def load(session: Session, artifact: Artifact) -> Program:
     if artifact.form != "cubin":
         raise InternalError(f"CUDA devices run cubins, not {artifact.form!r}")
     signature = artifact.signature
-    dynamic = int(artifact.extra.get("dynamic_shared", "0"))
+    # On-chip memory beyond what a kernel may declare comes with the launch, all of it.
+    dynamic = signature.shared_bytes if signature.shared_bytes > STATIC_SHARED else 0
     with session:
-        made = artifact.extra.get("arch", "an unknown architecture")
+        made = artifact.extra.get("architecture", "an unknown architecture")
         module, function = c_void_p(), c_void_p()
         code = artifact.code if artifact.code.endswith(b"\0") else artifact.code + b"\0"
         session.call("cuModuleLoadData", byref(module), code, detail=f"the code is for {made}")
@@ -84,7 +87,7 @@ def load(session: Session, artifact: Artifact) -> Program:
             number: session.integer("cuFuncGetAttribute", number, function)
             for number in (_MAX_THREADS, _STATIC_SHARED, _LOCAL_BYTES, _REGISTERS)
         }
-        z, y, x = signature.item
+        z, y, x = signature.threads
         program = Program(
             session,
             signature,

@@ -53,6 +53,7 @@ class Queue(DeviceQueue):
     streams: Streams
     foreign: bool
     dropped: bool
+    followed: weakref.WeakKeyDictionary[Queue, int]
     pending: deque[tuple[int, Any, Callable[[], None] | None]]
 
     def __new__(cls, streams: Streams, handle: int, milestone: int, foreign: bool) -> Self:
@@ -60,6 +61,8 @@ class Queue(DeviceQueue):
         made.streams = streams
         made.foreign = foreign
         made.dropped = False
+        # Behind how much of other streams everything comes that is put here from now on.
+        made.followed = weakref.WeakKeyDictionary()
         # What must stay until the work so far is done, and what is to be called then.
         made.pending = deque()
         return made
@@ -67,6 +70,12 @@ class Queue(DeviceQueue):
     def mark_at(self, serial: int) -> Mark:
         """The mark behind so much work; what the native launch path calls."""
         return Mark(self, serial)
+
+    def follow(self, memory: Any) -> None:
+        """Let what is put here from now on begin behind all work that uses a memory."""
+        for mark in memory.marks.values():
+            self.streams.after(self, mark)
+        memory.marks = {id(self): Mark(self, self.serial)}
 
     def put(self, keep: Any = None, done: Callable[[], None] | None = None) -> int:
         """Count work that was just put on the stream, with what must stay until it is done."""
@@ -142,12 +151,14 @@ class Streams:
     def after(self, queue: Queue, mark: Mark) -> None:
         """Let what is put on a queue from now on begin after a mark."""
         source = mark.queue
-        if source is queue or source.completed >= mark.serial:
+        if source is queue or source.completed >= mark.serial or queue.followed.get(source, 0) >= mark.serial:
             return
+        covered = mark.serial if isinstance(mark, TimedMark) else source.serial
         with self.session as session:
             event = self._event_of(mark)
             session.call("cuStreamWaitEvent", queue.handle, event, 0)
             self._give(mark, event)
+        queue.followed[source] = covered
         queue.advance()
 
     def wait(self, mark: Mark, seconds: float | None = None) -> bool:
