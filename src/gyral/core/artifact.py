@@ -10,6 +10,9 @@ from gyral.core.span import Span
 
 Check: TypeAlias = Literal["off", "on", "race"]
 
+ALIGNED = "aligned16"
+"""The feature word by which a launch promises that arrays and their rows begin at multiples of 16 bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
@@ -78,7 +81,8 @@ class Signature:
     """What a launch needs to know of compiled code.
 
     `item`: extents of one work item, or of one block where a device runs whole blocks, right-aligned to
-    three axes; `scratch_bytes` per worker; `shared_bytes` of on-chip memory per block;
+    three axes; `scratch_bytes` per worker; `shared_bytes` of on-chip memory per block; `coarse`: elements of
+    the last axis that one thread of a block does;
     `cost_ns`: rough time of one item, for the choice between one thread and many.
     """
 
@@ -91,6 +95,12 @@ class Signature:
     cost_ns: float = 1.0
     sites: tuple[Site, ...] = ()
     shared_bytes: int = 0
+    coarse: int = 1
+
+    @property
+    def threads(self) -> tuple[int, int, int]:
+        """Extents of one block in threads, right-aligned to three axes."""
+        return self.item[0], self.item[1], self.item[2] // self.coarse
 
     @property
     def needs_record(self) -> bool:

@@ -35,6 +35,7 @@ def encode(artifact: Artifact) -> bytes:
         "cost": signature.cost_ns,
         "sites": [_site(s) for s in signature.sites],
         "shared": signature.shared_bytes,
+        "coarse": signature.coarse,
     }
     text = json.dumps(header, separators=(",", ":")).encode()
     return len(text).to_bytes(4, "little") + text + artifact.code
@@ -57,6 +58,7 @@ def decode(data: bytes) -> Artifact:
         cost_ns=header["cost"],
         sites=tuple(_site_of(s) for s in header["sites"]),
         shared_bytes=header["shared"],
+        coarse=header["coarse"],
     )
     return Artifact(header["form"], data[4 + size :], header["entry"], signature, header["extra"])
 

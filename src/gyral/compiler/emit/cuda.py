@@ -127,6 +127,18 @@ class Cuda(Dialect):
         kind = f"{'' if memory.writes else 'const '}{self._pointee(memory, place.dtype)} *"
         return [f"{kind}{_promise(memory)}const {self.pointer_name(place)} = ({kind}){memory.name};"]
 
+    def load_wide(self, place: Place, count: int, name: str) -> tuple[list[str], list[str]]:
+        vector = f"{_VECTORS[place.dtype.name]}{count}"
+        memory = place.memory
+        where = f"(const {vector} *)&{self.pointer_name(place)}[{place.index}]"
+        read = f"__ldg({where})" if memory.alone and not memory.writes else f"*({where})"
+        return [f"const {vector} {name} = {read};"], [f"{name}.{part}" for part in _PARTS[:count]]
+
+    def store_wide(self, place: Place, values: Sequence[str]) -> list[str]:
+        vector = f"{_VECTORS[place.dtype.name]}{len(values)}"
+        where = f"*({vector} *)&{self.pointer_name(place)}[{place.index}]"
+        return [f"{where} = make_{vector}({', '.join(values)});"]
+
     def _array(self, memory: Memory) -> str:
         """An array's parameter."""
         one = len(memory.dtypes) == 1
@@ -217,7 +229,7 @@ class Cuda(Dialect):
             self._array(arrays[name]) if name in arrays else f"const i64 p_{name}" for name in kernel.slots
         ]
         parameters += ["u32 *record"] * bool(signature.sites)
-        lines.append(f'extern "C" __global__ void __launch_bounds__({prod(signature.item)}) {ENTRY}(')
+        lines.append(f'extern "C" __global__ void __launch_bounds__({prod(signature.threads)}) {ENTRY}(')
         lines += [f"  {text}," for text in parameters[:-1]] + [f"  {parameters[-1]}", ") {"]
         return "\n".join([*lines, *self._shared(kernel, dynamic), *kernel.prologue, *kernel.body, "}", ""])
 
@@ -234,6 +246,10 @@ class Cuda(Dialect):
 
 
 _SHORT = {i32.name: "int", u32.name: "uint", i64.name: "ll", u64.name: "ull"}
+
+
+_VECTORS = {"f32": "float", "i32": "int", "u32": "uint", "f64": "double", "i64": "longlong", "u64": "ulonglong"}
+_PARTS = "xyzw"
 
 
 def _promise(memory: Memory) -> str:

@@ -3,7 +3,7 @@
 Before: `y[i] = a * x[i] + y[i]` with `i = global_id()`, every array aligned and without gaps. After:
 
     b = 4 * global_id()
-    if b + 3 < global_size(): four elements, by wide loads and stores
+    if b < global_size() - 3: four elements, by wide loads and stores
     else: for k in range(4): one element, where b + k < global_size()
 """
 
@@ -15,17 +15,14 @@ from dataclasses import dataclass
 from gyral.compiler.ir.builder import Builder
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Block, Module, Op, Value
-from gyral.compiler.ir.ops.arith import AddOp, CmpOp, ConstOp, MulOp
+from gyral.compiler.ir.ops.arith import AddOp, CmpOp, ConstOp, MulOp, SubOp
 from gyral.compiler.ir.ops.control import ForOp, IfOp, YieldOp
 from gyral.compiler.ir.ops.grid import GlobalIdOp, GlobalSizeOp
 from gyral.compiler.ir.ops.memory import LoadOp, LoadWideOp, StoreOp, StoreWideOp
 from gyral.compiler.ir.traits import PURE
 from gyral.compiler.passes.clone import clone
-from gyral.core.artifact import CompileOptions
+from gyral.core.artifact import ALIGNED, CompileOptions
 from gyral.core.dtypes import ArrayType, DType, index
-
-ALIGNED = "aligned16"
-"""The feature word by which a launch promises that all arrays and rows begin at multiples of 16 bytes."""
 
 FACTOR = 4
 _ACCESS = 16  # bytes
@@ -116,11 +113,11 @@ class _Run:
             MulOp, at.value(GlobalIdOp, axis=axis), at.value(ConstOp, type=index, value=FACTOR), hint="first"
         )
         extent = at.value(GlobalSizeOp, axis=axis)
-        last = at.value(AddOp, first, at.value(ConstOp, type=index, value=FACTOR - 1))
+        last = at.value(SubOp, extent, at.value(ConstOp, type=index, value=FACTOR - 1))
         whole, rest = Block(), Block()
         self.all_at_once(Builder(whole, span=end.span), first)
         self.one_by_one(Builder(rest, span=end.span), first, extent)
-        at.op(IfOp, at.value(CmpOp, last, extent, predicate="lt"), types=(), regions=(whole, rest))
+        at.op(IfOp, at.value(CmpOp, first, last, predicate="lt"), types=(), regions=(whole, rest))
         for op in reversed(self.old):
             op.erase()
 

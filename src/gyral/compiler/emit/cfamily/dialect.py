@@ -7,6 +7,7 @@ language has others. An f16 or bf16 value is its bits unless a language says oth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from gyral.compiler.emit.cfamily import exchange, literals, prelude
@@ -29,7 +30,7 @@ class Dialect:
     spaces: ClassVar[dict[str, str]] = {"global": "", "shared": "", "local": ""}
     """What stands before the type of a pointer into each space."""
     whole_blocks: bool = True
-    """Whether a body with barriers is written a second time, without guards, for blocks with all their threads."""
+    """Whether a body with barriers is written twice: once more without guards, for blocks with all threads."""
     proves_uniform: ClassVar[bool] = False
     """Whether the language refuses barriers it cannot prove to be in uniform control: see `is_proven`."""
     broadcast_barriers: ClassVar[bool] = True
@@ -241,9 +242,13 @@ class Dialect:
         """Declare memory of one thread."""
         return f"{self.cell_type(cells.dtype, cells.atomic)} {cells.name}[{cells.count}];"
 
-    def prefer_wide(self, places: Sequence[Place]) -> str:
-        """Hook: a neighbourly load of several leaves at once; "" where the language has none."""
-        return ""
+    def load_wide(self, place: Place, count: int, name: str) -> tuple[list[str], list[str]]:
+        """Lines that read `count` neighbours from an aligned place on, under a free `name`; each value."""
+        return [], [self.load(ahead(place, k)) for k in range(count)]
+
+    def store_wide(self, place: Place, values: Sequence[str]) -> list[str]:
+        """Write neighbours from an aligned place on."""
+        return [line for k, value in enumerate(values) for line in self.store(ahead(place, k), value)]
 
     # Threads, blocks, order.
 
@@ -373,3 +378,8 @@ class Dialect:
     def kernel(self, kernel: Kernel) -> str:
         """The program's text."""
         raise NotImplementedError
+
+
+def ahead(place: Place, count: int) -> Place:
+    """The place so many elements on."""
+    return replace(place, index=f"{place.index} + {count}") if count else place

@@ -37,7 +37,7 @@ def unsigned(w: Writer) -> DType:
 def block_id(w: Writer, axis: int) -> str:
     """The block's number along an axis, unsigned.
 
-    Blocks that are no part of a folded grid do what block 0 does, without effects: no thread of theirs exists.
+    Blocks that are no part of a folded grid do what block 0 does, but no thread of theirs exists.
     To leave instead would be simpler, but compilers stumble over barriers behind it.
     """
     if "blocks" not in w.prologue:
@@ -88,8 +88,13 @@ def signed(w: Writer, name: str, value: str) -> str:
 
 def exists(w: Writer) -> str:
     """The condition that this thread is one of the launch's."""
-    sizes = [(global_id(w, axis), w.slot(f"shape{axis}")) for axis in axes(w)]
-    return " && ".join([HERE, *(f"({g} < {_unsigned(w, size)})" for g, size in sizes)])
+    found = [HERE]
+    for axis in axes(w):
+        first = global_id(w, axis)
+        if axis == 2 and w.coarse > 1:
+            first = f"{first} * {w.dialect.literal(unsigned(w), w.coarse)}"
+        found.append(f"({first} < {_unsigned(w, w.slot(f'shape{axis}'))})")
+    return " && ".join(found)
 
 
 def is_whole(w: Writer) -> str:

@@ -105,6 +105,21 @@ def _store(w: Writer, op: Op) -> None:
     w.put(*w.dialect.store(place, w.of(op.operands[0])))
 
 
+def _load_wide(w: Writer, op: Op) -> None:
+    place, name = place_of(w, op.operands[0], op.operands[1:], 0), w.fresh()
+    lines, parts = w.dialect.load_wide(place, len(op.results), name)
+    w.put(*lines)
+    for value, part in zip(op.results, parts, strict=True):
+        w.set(value, part)
+
+
+def _store_wide(w: Writer, op: Op) -> None:
+    memory, *rest = op.operands
+    rank = memory.type.rank
+    place = place_of(w, memory, rest[:rank], 0)
+    w.put(*w.dialect.store_wide(place, w.all(rest[rank:])))
+
+
 def _dim(w: Writer, op: Op) -> None:
     w.alias(op.results[0], w.slot(f"{w.memories[op.operands[0]].name}e{op.axis}"))
 
@@ -140,6 +155,8 @@ def _local(w: Writer, op: Op) -> None:
 WRITERS: dict[type, Callable[[Writer, Any], None]] = {
     mem.LoadOp: _load,
     mem.StoreOp: _store,
+    mem.LoadWideOp: _load_wide,
+    mem.StoreWideOp: _store_wide,
     mem.DimOp: _dim,
     mem.SharedOp: _shared,
     mem.LocalOp: _local,

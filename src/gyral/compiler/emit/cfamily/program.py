@@ -37,17 +37,20 @@ def emit(module: Module, options: CompileOptions, dialect: Dialect) -> Emitted:
     if not options.block:
         raise InternalError("a kernel for blocks is compiled for a block of known extents")
     written = written_parameters(function)
+    coarse = function.attributes.get("coarse", 1)
+    depth, height, width = right_aligned(options.block)
     signature = Signature(
         name=function.attributes["symbol"],
         rank=function.attributes.get("rank", 1),
         parameters=_parameters(function, written),
         options=options,
-        item=right_aligned(options.block),
+        item=(depth, height, width * coarse),
+        coarse=coarse,
     )
     arrays = memory.arrays(function, options, written)
     slots = tuple(slot_names(signature))
     w = Writer(
-        dialect, options, function, signature.item, {name: k for k, name in enumerate(slots)},
+        dialect, options, function, signature.threads, {name: k for k, name in enumerate(slots)},
         analyse(function, _seed(function)), WRITERS,
         synced=guards.is_common(function), memories=dict(arrays), mortal=structure.is_mortal(function),
     )  # fmt: skip

@@ -80,16 +80,17 @@ def _for(w: Writer, op: Any) -> None:
     for value, arg, first in zip(op.results, carried, w.all(op.operands[3:]), strict=True):
         w.names[arg] = w.variable(value, first)
         targets.append(w.names[arg])
-    head, last = _head(w, op, iv)
+    head, first, last = _head(w, op, iv)
     with w.scope(head), _inside(w, op, op.lower, op.upper, op.step):
+        w.put(*first)
         w.region(op.body)
         _assign(w, targets, op.body.terminator.operands)
         w.put(*last)
     _after(w, op)
 
 
-def _head(w: Writer, op: Any, iv: Value) -> tuple[str, list[str]]:
-    """The head of a counted loop, and what its last lines are."""
+def _head(w: Writer, op: Any, iv: Value) -> tuple[str, list[str], list[str]]:
+    """The head of a counted loop, and what its first and last lines are."""
     lower, upper, step = w.all([op.lower, op.upper, op.step])
     t = w.dialect.real(iv.type)
     w.names[iv] = name = w.fresh("i")
@@ -97,13 +98,48 @@ def _head(w: Writer, op: Any, iv: Value) -> tuple[str, list[str]]:
     if by in (1, -1) or (by is not None and _ends_inside(op, t, by)):
         sign = "<" if by is None or by > 0 else ">"
         go = _watched(w, op, f"{name} {sign} {upper}")
-        return w.dialect.counted(iv.type, name, lower, go, by or 1), []
+        return w.dialect.counted(iv.type, name, lower, go, by or 1), [], []
+    w.put(w.dialect.var(iv.type, name, lower))
+    following = f"{name} = {w.dialect.wrapping('+', t, name, step)};"
+    if by is None and _in_loop(op):
+        return _by_distance(w, op, (lower, upper, step), following)
     wide = u64 if t.bits == 64 else u32
     turns, turn = w.fresh("n"), w.fresh("k")
     w.put(w.dialect.let(wide, turns, f"{w.dialect.helper(f'trips_{t.name}')}({lower}, {upper}, {step})"))
-    w.put(w.dialect.var(iv.type, name, lower))
-    head = w.dialect.counted(wide, turn, w.dialect.literal(wide, 0), _watched(w, op, f"{turn} < {turns}"), 1)
-    return head, [f"{name} = {w.dialect.wrapping('+', t, name, step)};"]
+    go = _watched(w, op, f"{turn} < {turns}")
+    return w.dialect.counted(wide, turn, w.dialect.literal(wide, 0), go, 1), [], [following]
+
+
+def _in_loop(op: Op) -> bool:
+    """Whether another loop is around this one."""
+    outer = op.parent.parent if op.parent is not None else None
+    while outer is not None:
+        if isinstance(outer, (flow.ForOp, flow.WhileOp)):
+            return True
+        outer = outer.parent.parent if outer.parent is not None else None
+    return False
+
+
+def _by_distance(
+    w: Writer, op: Any, bounds: tuple[str, str, str], following: str
+) -> tuple[str, list[str], list[str]]:
+    """A loop that counts down the distance to its end, which takes no division each time it is entered."""
+    d, (lower, upper, step) = w.dialect, bounds
+    t = d.real(op.lower.type)
+    wide = u64 if t.bits == 64 else u32
+    left, pace = w.fresh("n"), w.fresh("k")
+    low, high, by = (f"({d.cast(t, wide, name)})" for name in bounds)
+    nought, zero = d.literal(t, 0), d.literal(wide, 0)
+    distance = d.select(f"(({step} > {nought}) && ({lower} < {upper}))", f"({high} - {low})", zero)
+    size = by
+    if t.is_signed:
+        falls = f"(({step} < {nought}) && ({lower} > {upper}))"
+        distance = d.select(falls, f"({low} - {high})", distance)
+        size = d.select(f"({step} < {nought})", f"({zero} - {by})", by)
+    w.put(d.var(wide, left, distance), d.let(wide, pace, size))
+    stop = f"if ({d.negate(_watched(w, op, f'{left} > {zero}'))}) {{"
+    rest = d.select(f"({left} > {pace})", f"({left} - {pace})", zero)
+    return d.endless, [stop, "  break;", "}"], [following, f"{left} = {rest};"]
 
 
 def _ends_inside(op: Any, t: DType, by: int) -> bool:

@@ -69,6 +69,11 @@ class Writer:
         """Axes of the launch."""
         return self.function.attributes.get("rank", 1)
 
+    @property
+    def coarse(self) -> int:
+        """Elements of the last axis that one thread does."""
+        return self.function.attributes.get("coarse", 1)
+
     def put(self, *lines: str) -> None:
         """Add lines at the present depth."""
         self.lines += ["  " * self.depth + line for line in lines]
