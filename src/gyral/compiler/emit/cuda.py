@@ -248,7 +248,14 @@ class Cuda(Dialect):
 _SHORT = {i32.name: "int", u32.name: "uint", i64.name: "ll", u64.name: "ull"}
 
 
-_VECTORS = {"f32": "float", "i32": "int", "u32": "uint", "f64": "double", "i64": "longlong", "u64": "ulonglong"}
+_VECTORS = {
+    "f32": "float",
+    "f64": "double",
+    "i32": "int",
+    "u32": "uint",
+    "i64": "longlong",
+    "u64": "ulonglong",
+}
 _PARTS = "xyzw"
 
 
