@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from gyral.core.dtypes import f64
 from gyral.testing import language as gy
-from gyral.testing.case import Case
+from gyral.testing.case import Case, needs
 
 COUNT = 29
 
@@ -295,5 +296,8 @@ ROWS: tuple[tuple[str, str, Any, Callable[..., None], Callable[[], tuple[Any, ..
 def cases() -> Iterator[Case]:
     """The rows of this file, each without a block and with one that does not divide the launch."""
     for row, name, kernel, reference, arguments in ROWS:
-        yield Case("A", row, name, kernel, arguments, (COUNT,), None, reference)
-        yield Case("A", row, f"{name}, block 16", kernel, arguments, (COUNT,), (16,), reference)
+        doubles = any(isinstance(value, np.ndarray) and value.dtype == np.float64 for value in arguments())
+        wide = needs(f64) if doubles else needs()
+        yield Case("A", row, name, kernel, arguments, (COUNT,), None, reference, requires=wide)
+        named = f"{name}, block 16"
+        yield Case("A", row, named, kernel, arguments, (COUNT,), (16,), reference, requires=wide)

@@ -237,7 +237,8 @@ def per_type(row: str, kernel: Any, rows: int, dtype: DType, reference: Any = No
     def arguments() -> tuple[np.ndarray, ...]:
         return left.copy(), right.copy(), np.zeros((rows, left.size), kind)
 
-    return Case("A", row, str(dtype), kernel, arguments, left.shape, None, reference, requires=needs(dtype))
+    wanted = needs(dtype, gy.f64) if kind == np.float64 else needs(dtype)
+    return Case("A", row, str(dtype), kernel, arguments, left.shape, None, reference, requires=wanted)
 
 
 def quotient(dtype: DType) -> type:
