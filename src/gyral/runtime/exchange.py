@@ -214,7 +214,12 @@ def _scalar(dtype: ElementType) -> tuple[DType, tuple[tuple[int, ...], tuple[int
 def _home_of(where: tuple[int, int]) -> Device:
     if where[0] == HOST[0] or where[0] in _PINNED:
         return device("cpu")
-    found = device_of_dlpack(*where)
+    try:
+        found = device_of_dlpack(*where)
+    except UnsupportedError as error:
+        raise UserError(
+            f"the array lives on DLPack device type {where[0]}, and {error}; move it to the CPU first"
+        ) from error
     if found is None or not isinstance(found.driver, External):
         raise UserError(
             f"the array lives on DLPack device type {where[0]}, which no device here shares; "

@@ -42,6 +42,7 @@ class _State:
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
         self.last: Mark | None = None
+        self.given = self.finished = 0
 
     def raise_failure(self) -> None:
         with self.lock:
@@ -73,10 +74,11 @@ class Queue:
         state = self._state
         mark = Mark(state)
         with state.lock:
-            if state.thread is None:
+            if state.given == state.finished:
                 mark.reach()
                 return mark
             state.last = mark
+            state.given += 1
             state.work.put(mark)
         return mark
 
@@ -102,6 +104,7 @@ class Queue:
             if state.thread is None:
                 state.thread = threading.Thread(target=_serve, args=(state,), name="gyral-queue", daemon=True)
                 state.thread.start()
+            state.given += 1
             state.work.put(work)
 
     def _forget(self) -> None:
@@ -132,6 +135,7 @@ def wait_until(mark: Mark, seconds: float) -> bool:
 def _serve(state: _State) -> None:
     while (item := state.work.get()) is not None:
         if isinstance(item, Mark):
+            state.finished += 1
             item.reach()
             continue
         try:
@@ -140,6 +144,7 @@ def _serve(state: _State) -> None:
             with state.lock:
                 state.failure = state.failure or error
         del item
+        state.finished += 1
 
 
 def _after_fork() -> None:
