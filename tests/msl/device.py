@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
+from tests.msl import objects
+
 from gyral.drivers.metal.driver import MetalDriver
 from gyral.jit.targets import TARGETS
 from gyral.runtime.device import register
 from gyral.testing import conformance
 from gyral.testing.case import Case
-from tests.msl import objects
 
 KINDS = {"metal-shim": objects.Metal, "metal-baseline": objects.OldMetal}
 
@@ -31,7 +32,7 @@ def device(kind: str) -> objects.Device:
 
 @cache
 def compiled(kind: str, cases: tuple[Case, ...]) -> None:
-    """Compile the kernels of many cases in one run of the C++ compiler: launch them dry to see their texts."""
+    """Compile the kernels of many cases in one run of the C++ compiler; a dry launch gives their texts."""
     stand_in = device(kind)
     stand_in.dry = True
     try:

@@ -247,7 +247,7 @@ class Device:
     def __init__(self, number: int = 1) -> None:
         self.number = number
         self.block_limit = 1024
-        self.buffer_limit = 1 << 34
+        self.buffer_limit = 1 << 30
         self.dry = False
         self.fail: Error | None = None
         self.texts: dict[tuple[str, int, str], shim.Kernel | None] = {}
@@ -275,7 +275,11 @@ class Device:
         self, text: str, options: CompileOptions, error: None
     ) -> tuple[Library | None, Error | None]:
         version = 100 * (options.version >> 16) + 10 * (options.version & 0xFFFF)
-        return (Library(text, version), None) if "[[kernel" in text or "kernel void" in text else (None, Error("no kernel"))
+        return (
+            (Library(text, version), None)
+            if "[[kernel" in text or "kernel void" in text
+            else (None, Error("no kernel"))
+        )
 
     def newComputePipelineStateWithFunction_error_(
         self, function: tuple[Library, str], error: None

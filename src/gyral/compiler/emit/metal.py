@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gyral.compiler.emit.base import Emitted
 from gyral.compiler.emit.cfamily import program
@@ -19,7 +19,7 @@ from gyral.compiler.ir.ops.grid import ClockOp, FenceOp
 from gyral.compiler.passes.target import TargetSpec
 from gyral.core.abi import ENTRY
 from gyral.core.artifact import CompileOptions
-from gyral.core.dtypes import DType, bool_, f32, i32, u32
+from gyral.core.dtypes import DType, bool_, f32, i32, index, u32
 from gyral.core.errors import CompileError, Diagnostic, InternalError
 
 _HEAD = """#include <metal_stdlib>
@@ -203,9 +203,16 @@ def emit(module: Module, options: CompileOptions, spec: TargetSpec) -> Emitted:
 def _lacking(op: Op, features: tuple[str, ...]) -> str:
     if isinstance(op, ClockOp):
         return "a clock that kernels can read"
+    if op.name.startswith("atomic.") and any(v.type.bits == 64 for v in _accessed(op)):
+        return "atomics of 64 bits"
     if "msl_3.2" not in features and (isinstance(op, FenceOp) or _order(op) != "relaxed"):
         return "fences and atomics with an order, which macOS 15 brings (MSL 3.2)"
     return ""
+
+
+def _accessed(op: Op) -> list[Any]:
+    """The values that an atomic op moves."""
+    return [*op.results, *(v for v in op.operands[:2] if isinstance(v.type, DType) and v.type is not index)]
 
 
 def _order(op: Op) -> str:

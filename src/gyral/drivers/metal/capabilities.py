@@ -35,6 +35,7 @@ def capabilities_of(metal: Any, device: Any) -> Capabilities:
         shared_bytes=int(device.maxThreadgroupMemoryLength()),
         memory_bytes=int(device.recommendedMaxWorkingSetSize()),
         ieee=False,
+        clock=False,
         features=features,
         max_grid=MAX_GRID,
         max_buffer=int(device.maxBufferLength()),
