@@ -8,6 +8,8 @@ import shutil
 import struct
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_long, c_size_t, c_ubyte, c_uint, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 
 from gyral.core.artifact import ArrayParameter, Artifact, CompileOptions, ScalarParameter, Signature
 from gyral.core.dtypes import f32
+from gyral.drivers.cuda.driver import CudaDriver, open_cuda
 
 SOURCES = Path(__file__).parent / "fake_cuda"
 CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, c_size_t, POINTER(c_uint), POINTER(c_uint))
@@ -155,3 +158,13 @@ def signature(
 def artifact(made: Signature, **extra: str) -> Artifact:
     """Code that the stand-in loads."""
     return Artifact("cubin", b"stand-in", 0, made, {"entry": "gyral_kernel", **extra})
+
+
+@contextmanager
+def opened(index: int = 0) -> Iterator[CudaDriver]:
+    """A driver of the stand-in's n-th device, closed in the end."""
+    driver = open_cuda(index, path())
+    try:
+        yield driver
+    finally:
+        driver.close()

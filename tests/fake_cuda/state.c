@@ -45,12 +45,13 @@ static void take_order(entry *here)
 
 int fake_enter(entry *here)
 {
-    if (here->calls == 0 && here->next == NULL) {
+    if (!here->known) {
         pthread_mutex_lock(&lock);
-        if (here->next == NULL) {
-            here->next = known != NULL ? known : here;
+        if (!here->known) {
+            here->next = known;
             known = here;
             take_order(here);
+            here->known = 1;
         }
         pthread_mutex_unlock(&lock);
     }
@@ -144,13 +145,17 @@ int fake_run(const launch *asked)
 
 EXPORT void fake_fail(const char *name, int code, int skip, int times)
 {
-    if (ordered_count == 16)
+    int at = 0;
+    while (at < ordered_count && strcmp(ordered[at].name, name) != 0)
+        at++;
+    if (at == 16)
         abort();
-    snprintf(ordered[ordered_count].name, sizeof ordered[0].name, "%s", name);
-    ordered[ordered_count].code = code;
-    ordered[ordered_count].skip = skip;
-    ordered[ordered_count++].times = times;
-    for (entry *one = known; one != NULL; one = one->next == one ? NULL : one->next)
+    ordered_count += at == ordered_count;
+    snprintf(ordered[at].name, sizeof ordered[0].name, "%s", name);
+    ordered[at].code = code;
+    ordered[at].skip = skip;
+    ordered[at].times = times;
+    for (entry *one = known; one != NULL; one = one->next)
         if (strcmp(one->name, name) == 0)
             take_order(one);
 }
@@ -159,7 +164,7 @@ EXPORT void fake_break(int code) { broken = code; }
 
 EXPORT long fake_calls(const char *name)
 {
-    for (entry *one = known; one != NULL; one = one->next == one ? NULL : one->next)
+    for (entry *one = known; one != NULL; one = one->next)
         if (strcmp(one->name, name) == 0)
             return one->calls;
     return 0;
@@ -186,9 +191,9 @@ void fake_device_reset(void);
 
 EXPORT void fake_reset(void)
 {
-    for (entry *one = known; one != NULL; one = one->next == one ? NULL : one->next) {
+    for (entry *one = known; one != NULL; one = one->next) {
         one->code = one->skip = one->times = 0;
-        one->calls = 1; /* it stays known */
+        one->calls = 0;
     }
     ordered_count = 0;
     broken = 0;
