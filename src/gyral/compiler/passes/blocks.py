@@ -135,6 +135,7 @@ class _Run:
         part = w.builder.value(SubgroupReduceOp, value, kind=kind, whole=True)
         count = -(-self.team.size // self.spec.subgroup)
         if count == 1:
+            w.builder.op(BarrierOp)  # which a word of the block counts as
             return part
         sums = self._site(value.type, count)
         self._publish(w, part, sums, 0)
@@ -148,6 +149,7 @@ class _Run:
         lanes = self.spec.subgroup
         count = -(-self.team.size // lanes)
         if count == 1:
+            w.builder.op(BarrierOp)
             return before
         sums = self._site(value.type, count)
         self._publish(w, w.do(AddOp, before, value), sums, lanes - 1)
