@@ -1,5 +1,7 @@
 """The Metal device computes what the interpreter says, over a stand-in for Metal that runs kernels."""
 
+import shutil
+
 import pytest
 from tests.msl import device, shim
 
@@ -43,6 +45,14 @@ def test_metal_agrees_with_the_interpreter(case: Case) -> None:
 def test_the_oldest_metal_agrees_with_the_interpreter(case: Case) -> None:
     """The same holds where simdgroups and fences may not be used."""
     assert outcome(case, "metal-baseline", OLD[case.id]) == expected(case, "metal-baseline")
+
+
+@pytest.mark.skipif(shutil.which("clang++") is None, reason="no clang++ to tell address spaces apart")
+@pytest.mark.parametrize("together", dict.fromkeys(OLD.values()), ids=lambda together: together[0].id)
+def test_address_spaces_are_kept_apart(together: tuple[Case, ...]) -> None:
+    """Every pointer points where its type says, to arrays, to on-chip memory or to a thread's own."""
+    texts = device.compiled("metal-baseline", together)
+    assert (bool(texts), shim.space_errors(texts)) == (True, "")
 
 
 def test_metal_lacks_little() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from tests.msl import objects
+from tests.msl import objects, shim
 
 from gyral.drivers.metal.driver import MetalDriver
 from gyral.jit.targets import TARGETS
@@ -31,9 +31,10 @@ def device(kind: str) -> objects.Device:
 
 
 @cache
-def compiled(kind: str, cases: tuple[Case, ...]) -> None:
+def compiled(kind: str, cases: tuple[Case, ...]) -> tuple[str, ...]:
     """Compile the kernels of many cases in one run of the C++ compiler; a dry launch gives their texts."""
     stand_in = device(kind)
+    before = set(stand_in.texts)
     stand_in.dry = True
     try:
         for case in cases:
@@ -41,6 +42,7 @@ def compiled(kind: str, cases: tuple[Case, ...]) -> None:
     finally:
         stand_in.dry = False
     stand_in.compile_together()
+    return tuple(sorted(text for text, _, entry in stand_in.texts.keys() - before if entry == shim.ENTRY))
 
 
 def _launch_dry(case: Case, kind: str) -> None:
