@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeAlias
 
 from gyral.core.errors import UnsupportedError
 
@@ -76,6 +76,39 @@ if TYPE_CHECKING or module is None:
             self.strides = strides
             self.address = address
 
+    class DeviceQueue:
+        """What the queues of a driver derive from when the native module launches on them."""
+
+        launcher: Any
+        handle: int
+        milestone: int
+        serial: int
+        completed: int
+        open: int
+
+        def __new__(cls, launcher: Any, handle: int, milestone: int = 0) -> Self:
+            """UnsupportedError: there is nothing that launches."""
+            return require("this device")
+
+        def advance(self) -> int:
+            """Count something that was just put on it; gives its number."""
+            return require("this device")
+
+    class DeviceMemory:
+        """What the memory of such a driver derives from."""
+
+        launcher: Any
+        address: int
+        nbytes: int
+        marks: dict[int, Any]
+        exposed: int
+
+        def __new__(cls, launcher: Any, address: int, nbytes: int) -> Self:
+            """UnsupportedError: there is nothing that launches."""
+            return require("this device")
+
 else:
     Dispatcher = module.Dispatcher
+    DeviceQueue = module.DeviceQueue
+    DeviceMemory = module.DeviceMemory
     DeviceArrayBase = module.DeviceArrayBase

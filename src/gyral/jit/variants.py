@@ -33,8 +33,9 @@ class Variant(Dispatcher):
         if scope is None:
             return self[key](*args)
         # The scope chose this variant and has no more to say; the native path runs where none is open.
-        driver = None if scope.stream is None else scope.stream.driver
-        before = driver.serve_thread(scope.stream.queue) if has_launcher(driver) else None
+        stream: Any = scope.stream
+        driver = None if stream is None else stream.driver
+        before = driver.serve_thread(stream.queue) if has_launcher(driver) else None
         token = context.VARIABLE.set(None)
         try:
             return self[key](*args)

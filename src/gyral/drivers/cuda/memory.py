@@ -5,18 +5,13 @@ from __future__ import annotations
 import ctypes
 import weakref
 from ctypes import byref, c_int, c_uint64, c_void_p
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from gyral.core import native
 from gyral.core.errors import UserError
+from gyral.core.native import DeviceMemory
 from gyral.drivers.cuda.failures import OUT_OF_MEMORY
 from gyral.drivers.cuda.queue import Queue, Streams
 from gyral.drivers.cuda.session import Session, memory_left
-
-if TYPE_CHECKING:
-    from gyral._native import DeviceMemory
-else:
-    DeviceMemory = native.module.DeviceMemory if native.module is not None else object
 
 _MEMORY_POOLS_SUPPORTED = 115
 _PINNED_ALLOCATION, _ON_DEVICE = 1, 1

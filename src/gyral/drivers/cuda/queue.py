@@ -6,17 +6,13 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from ctypes import byref, c_float
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from gyral.core import native
 from gyral.core.errors import UserError
+from gyral.core.native import DeviceQueue
 from gyral.drivers.cuda.failures import NOT_READY
 from gyral.drivers.cuda.session import Session
-
-if TYPE_CHECKING:
-    from gyral._native import DeviceQueue
-else:
-    DeviceQueue = native.module.DeviceQueue if native.module is not None else object
 
 _NON_BLOCKING = 1
 _DISABLE_TIMING = 2
