@@ -33,16 +33,15 @@ class Variant(Dispatcher):
         if scope is None:
             return self[key](*args)
         # The scope chose this variant and has no more to say; the native path runs where none is open.
-        stream: Any = scope.stream
-        driver = None if stream is None else stream.driver
-        before = driver.serve_thread(stream.queue) if has_launcher(driver) else None
+        served = scope.stream if scope.stream is not None and has_launcher(scope.stream.driver) else None
+        before = None if served is None else served.driver.serve_thread(served.queue)
         token = context.VARIABLE.set(None)
         try:
             return self[key](*args)
         finally:
             context.VARIABLE.reset(token)
-            if has_launcher(driver):
-                driver.serve_thread(before)
+            if served is not None:
+                served.driver.serve_thread(before)
 
     def _miss(self, shape: Any, block: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return MISSED
