@@ -311,6 +311,23 @@ def test_members_that_do_not_fit_together_are_refused(make: Any, message: str) -
         make()
 
 
+def test_where_a_kernel_runs_holds_for_its_fusion() -> None:
+    """The devices that one member names are the fusion's; members that name others do not fit together."""
+    here = gy.kernel(devices=["cpu"])(scale.__gyral_kernel__)
+    there = gy.kernel(devices=["opencl"])(keep.__gyral_kernel__)
+    assert gy.fuse([here, keep]).placement == here.placement
+    with pytest.raises(UserError, match="cannot run as one: scale has placement="):
+        gy.fuse([here, there])
+
+
+def test_a_fusion_can_be_tuned() -> None:
+    """The tuner tries blocks and tiles of it as of any kernel."""
+    fused = gy.fuse([scale, keep], temporaries=("t",))
+    x, u = data(), np.zeros(1000, np.float32)
+    fused.variation((64,), ())[1000](2.0, x, u)
+    np.testing.assert_array_equal(u, np.maximum(np.float32(2) * x + np.float32(1), 0))
+
+
 def test_kernels_of_two_ranks_are_refused() -> None:
     """One launch has one number of axes."""
     a = np.ones((2, 2), np.float32)

@@ -19,6 +19,7 @@ from gyral.core.events import FellBack, emit
 from gyral.core.span import Span
 from gyral.jit import targets
 from gyral.jit.arguments import ArrayGiven, Given
+from gyral.jit.chain import functions_of
 from gyral.runtime.array import DeviceArray
 from gyral.runtime.device import Device, device
 
@@ -138,7 +139,7 @@ def line_of(function: Callable[..., Any], request: Any, need: str) -> str:
     """Where a kernel first uses what it needs, else where it is defined, in words that end a message."""
     span = targets.first_use(request, need) if need else None
     if span is None:
-        code = function.__code__
+        code = functions_of(function)[0].__code__
         span = Span(code.co_filename, code.co_firstlineno, 0, code.co_firstlineno, 0)
     text = linecache.getline(span.file, span.line).strip()
     verb = ", needed at" if need else ", by"

@@ -23,16 +23,26 @@ Member: TypeAlias = Kernel | tuple[Kernel, Mapping[str, str]]
 class Fused(Kernel):
     """Several kernels as one, launched like any kernel. Made by `gyral.fuse`."""
 
-    def __init__(self, chain: Chain, parameters: tuple[Parameter, ...], members: tuple[Kernel, ...]) -> None:
+    def __init__(self, chain: Chain, parameters: tuple[Parameter, ...], options: Mapping[str, Any]) -> None:
         self.chain = chain
         self._united = parameters
-        agreed = {option: _agreed(chain.__name__, option, members) for option in _OPTIONS}
-        super().__init__(chain, **agreed)
+        super().__init__(chain, **{k: v for k, v in options.items() if k != "placement"})
+        self.placement = options["placement"]
+        self.__doc__ = (
+            f"Runs {', then '.join(link.function.__name__ for link in chain.links)} in each thread."
+        )
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters of all kernels; those of one name are one, temporaries are none."""
         return self._united
+
+    def variation(self, block: tuple[int, ...], tile: tuple[int, ...]) -> Kernel:
+        """The same fusion with a block or tile of the tuner's, () for none, which does not ask the tuner."""
+        options = {option: getattr(self, option) for option in _OPTIONS}
+        made = Fused(self.chain, self._united, options | {"block": block or None, "tile": tile or None})
+        made._programs, made.tunable = self._programs, False
+        return made
 
     def _prepare_on(
         self, there: Device, shape: tuple[int, ...], block: Block, given: Sequence[Given]
@@ -63,7 +73,7 @@ class Fused(Kernel):
         return spec.options.noalias and super()._is_native(there, spec, given)
 
 
-_OPTIONS = ("block", "fastmath", "check", "downcast")
+_OPTIONS = ("block", "fastmath", "check", "downcast", "placement")
 
 
 def fuse(
@@ -155,7 +165,7 @@ class _Union:
         order = [p.name for p in parameters]
         spelling = f"chain {words} {order} {[(n, spell(t)) for n, t in temporaries]}"
         chain = Chain(name, tuple(self.links), tuple(order), temporaries, spelling)
-        return Fused(chain, parameters, tuple(self.members))
+        return Fused(chain, parameters, {option: _agreed(name, option, self.members) for option in _OPTIONS})
 
 
 _NEITHER = object()
@@ -200,7 +210,7 @@ def _array_type(name: str, accepts: Any, asked: Any) -> ArrayType:
 def _agreed(name: str, option: str, members: Sequence[Kernel]) -> Any:
     """An option that all members have alike, or that some leave open."""
     said = {getattr(kernel, option) for kernel in members}
-    if option in ("block", "check"):
+    if option in ("block", "check", "placement"):
         said.discard(None)
     if len(said) > 1:
         shown = ", ".join(f"{kernel.name} has {option}={getattr(kernel, option)!r}" for kernel in members)
