@@ -156,12 +156,13 @@ class Graph:
     def __new__(
         cls,
         levels: tuple[
-            tuple[tuple[Plan, Shape, Buffer, Buffer | None, Callable[[], object] | None], ...], ...
+            tuple[tuple[Plan, Shape, Buffer, Buffer | None, Callable[[], object] | None, object], ...], ...
         ],
     ) -> Graph:
         """
-        Each step is (plan, shape, slots, record, done), packed as for `Plan.run_packed`; `done` is called
-        behind it. The steps of a level are independent of each other and wait for those of the levels before.
+        Each step is (plan, shape, slots, record, done, keep), packed as for `Plan.run_packed`; `done` is
+        called behind it, `keep` is held as long as the step may run. The steps of a level are independent of
+        each other and wait for those of the levels before.
         """
     @property
     def steps(self) -> int:
@@ -173,6 +174,7 @@ class Graph:
         slots: Buffer,
         record: Buffer | None,
         done: Callable[[], object] | None,
+        keep: object,
         /,
     ) -> None:
         """Give a step, counted over all levels, other arguments. RuntimeError while the graph runs."""

@@ -8,29 +8,35 @@ PyTypeObject *GyGraphType;
 static void clear_node(gy_node *node)
 {
     GyPlan *plan = node->plan;
-    PyObject *done = node->done;
+    PyObject *done = node->done, *keep = node->keep;
     node->plan = NULL;
-    node->done = NULL;
+    node->done = node->keep = NULL;
     PyMem_Free(node->frame);
     node->frame = NULL;
     if (node->record.obj != NULL)
         PyBuffer_Release(&node->record);
     Py_XDECREF((PyObject *)plan);
     Py_XDECREF(done);
+    Py_XDECREF(keep);
 }
 
+/* What a launch is given besides its plan. */
+typedef struct given {
+    PyObject *shape, *slots, *record, *done, *keep;
+} given;
+
 /* Fills an empty node; what it holds by then is the caller's to clear, on failure too. */
-static int set_node(gy_node *node, GyPlan *plan, PyObject *shape, PyObject *packed, PyObject *record, PyObject *done)
+static int set_node(gy_node *node, GyPlan *plan, const given *launch)
 {
     int64_t extents[3];
     Py_buffer slots;
     Py_INCREF((PyObject *)plan);
     node->plan = plan;
-    if (gy_parse_extents(shape, plan->rank, extents) < 0) {
-        PyErr_Format(PyExc_ValueError, "the plan is for shapes of rank %d, not %R", plan->rank, shape);
+    if (gy_parse_extents(launch->shape, plan->rank, extents) < 0) {
+        PyErr_Format(PyExc_ValueError, "the plan is for shapes of rank %d, not %R", plan->rank, launch->shape);
         return -1;
     }
-    if (PyObject_GetBuffer(packed, &slots, PyBUF_SIMPLE) < 0)
+    if (PyObject_GetBuffer(launch->slots, &slots, PyBUF_SIMPLE) < 0)
         return -1;
     size_t bytes = (size_t)plan->slot_count * sizeof(uint64_t);
     if ((size_t)slots.len != bytes)
@@ -47,26 +53,30 @@ static int set_node(gy_node *node, GyPlan *plan, PyObject *shape, PyObject *pack
         gy_raise_misfit(fit, -1, plan);
         return -1;
     }
-    if (gy_record_take(plan, record, &node->record, node->frame) < 0)
+    if (gy_record_take(plan, launch->record, &node->record, node->frame) < 0)
         return -1;
-    if (done != Py_None) {
-        Py_INCREF(done);
-        node->done = done;
+    if (launch->done != Py_None) {
+        Py_INCREF(launch->done);
+        node->done = launch->done;
     }
+    Py_INCREF(launch->keep);
+    node->keep = launch->keep;
     return 0;
 }
 
 static int add_node(GyGraph *self, PyObject *step)
 {
-    PyObject *plan, *shape, *slots, *record, *done;
+    PyObject *plan;
+    given launch;
     if (!PyTuple_Check(step)) {
-        PyErr_SetString(PyExc_TypeError, "a step is a tuple (plan, shape, slots, record, done)");
+        PyErr_SetString(PyExc_TypeError, "a step is a tuple (plan, shape, slots, record, done, keep)");
         return -1;
     }
-    if (!PyArg_ParseTuple(step, "O!OOOO:Graph", GyPlanType, &plan, &shape, &slots, &record, &done))
+    if (!PyArg_ParseTuple(step, "O!OOOOO:Graph", GyPlanType, &plan, &launch.shape, &launch.slots, &launch.record,
+                          &launch.done, &launch.keep))
         return -1;
     gy_node *node = &self->node[self->count++];
-    if (set_node(node, (GyPlan *)plan, shape, slots, record, done) < 0)
+    if (set_node(node, (GyPlan *)plan, &launch) < 0)
         return -1;
     if (node->plan->scratch_bytes > self->scratch_bytes)
         self->scratch_bytes = node->plan->scratch_bytes;
@@ -143,16 +153,17 @@ static PyObject *graph_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static PyObject *graph_replace(PyObject *object, PyObject *args)
 {
     GyGraph *self = (GyGraph *)object;
-    PyObject *shape, *slots, *record, *done;
+    given launch;
     int number;
-    if (!PyArg_ParseTuple(args, "iOOOO:replace", &number, &shape, &slots, &record, &done))
+    if (!PyArg_ParseTuple(args, "iOOOOO:replace", &number, &launch.shape, &launch.slots, &launch.record, &launch.done,
+                          &launch.keep))
         return NULL;
     if (number < 0 || number >= self->count) {
         PyErr_Format(PyExc_IndexError, "the graph has %d steps, and none of number %d", self->count, number);
         return NULL;
     }
     gy_node made = {0};
-    int failed = set_node(&made, self->node[number].plan, shape, slots, record, done) < 0;
+    int failed = set_node(&made, self->node[number].plan, &launch) < 0;
     if (!failed && self->running) {
         PyErr_SetString(PyExc_RuntimeError, "the graph is running; replace its arguments when it is done");
         failed = 1;
@@ -171,16 +182,20 @@ static int graph_traverse(PyObject *object, visitproc visit, void *arg)
 {
     GyGraph *self = (GyGraph *)object;
     Py_VISIT(Py_TYPE(object));
-    for (int i = 0; i < self->count; i++)
+    for (int i = 0; i < self->count; i++) {
         Py_VISIT(self->node[i].done);
+        Py_VISIT(self->node[i].keep);
+    }
     return 0;
 }
 
 static int graph_clear(PyObject *object)
 {
     GyGraph *self = (GyGraph *)object;
-    for (int i = 0; i < self->count; i++)
+    for (int i = 0; i < self->count; i++) {
         Py_CLEAR(self->node[i].done);
+        Py_CLEAR(self->node[i].keep);
+    }
     return 0;
 }
 

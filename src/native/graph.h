@@ -4,13 +4,14 @@
 
 #include "native.h"
 
-/* One launch, checked and packed. `done`, when given, is called behind it with the GIL held. */
+/* One launch, checked and packed. `done`, when given, is called behind it with the GIL held. `keep` is what its
+ * arguments point into. */
 typedef struct gy_node {
     GyPlan *plan;
     gy_frame *frame;
     int64_t items;
     Py_buffer record;
-    PyObject *done;
+    PyObject *done, *keep;
 } gy_node;
 
 /* Nodes stand in levels: those of one level are independent of each other and wait for the levels before. */

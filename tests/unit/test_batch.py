@@ -288,6 +288,35 @@ def test_a_batch_keeps_its_arrays() -> None:
     np.testing.assert_array_equal(y, 2 * x)
 
 
+def test_new_arguments_leave_queued_replays_alone() -> None:
+    """A replay on a stream runs with the arguments that the batch had when it was put there."""
+    y, stream = gy.zeros(1 << 16, gy.f32), gy.device("cpu").stream()
+    batch = gy.Batch().add(axpy, 1 << 16, 0.0, gy.full(1 << 16, 1, gy.f32), y)
+    for k in range(20):
+        batch.set(0, a=float(k))
+        batch.replay(stream)
+    assert y.numpy().tolist() == [190.0] * (1 << 16)
+
+
+def test_numpy_arrays_hold_the_result_after_a_replay_on_a_stream() -> None:
+    """As with launches: with arrays of the host's own a replay returns when it is done."""
+    x, y = numbers(100_000), np.zeros(100_000, np.float32)
+    gy.Batch().add(scale, 100_000, x, y).replay(gy.device("cpu").stream())
+    np.testing.assert_array_equal(y, 2 * x)
+
+
+def test_a_queued_replay_outlives_its_batch() -> None:
+    """What was put on a stream is done, though nobody holds the batch or its inputs any more."""
+    y = gy.zeros(1 << 18, gy.f32)
+    stream = gy.device("cpu").stream()
+    for _ in range(20):
+        batch = gy.Batch().add(axpy, 1 << 18, 1.0, gy.full(1 << 18, 1, gy.f32), y)
+        batch.replay(stream)
+        batch.close()
+        del batch
+    assert y.numpy().tolist() == [20.0] * (1 << 18)
+
+
 def test_a_closed_batch_lets_go_and_is_not_replayed() -> None:
     """After close() its arrays are free, and everything else is a StateError."""
     y = gy.zeros(10, gy.f32)

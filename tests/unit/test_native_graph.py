@@ -23,7 +23,7 @@ def slots(a: float, x: np.ndarray, y: np.ndarray) -> bytes:
 
 
 def step(a: float, x: np.ndarray, y: np.ndarray, done: Any = None, **options: Any) -> tuple[Any, ...]:
-    return saxpy_plan(**options), x.size, slots(a, x, y), None, done
+    return saxpy_plan(**options), x.size, slots(a, x, y), None, done, (x, y)
 
 
 def vectors(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +87,7 @@ def test_replace_gives_a_step_other_arguments() -> None:
     x, y = vectors(10)
     u, v = vectors(20)
     graph = _native.Graph(((step(1.0, x, y),),))
-    graph.replace(0, 20, slots(3.0, u, v), None, None)
+    graph.replace(0, 20, slots(3.0, u, v), None, None, (u, v))
     graph()
     assert y.tolist() == [1.0] * 10
     np.testing.assert_array_equal(v, 3 * np.arange(20) + 1)
@@ -100,7 +100,7 @@ def test_replace_is_refused_while_the_graph_runs() -> None:
 
     def change() -> None:
         try:
-            graph.replace(0, 10, slots(1.0, x, y), None, None)
+            graph.replace(0, 10, slots(1.0, x, y), None, None, None)
         except RuntimeError as error:
             caught.append(str(error))
 
@@ -115,7 +115,7 @@ def test_a_plan_with_scratch_gets_it() -> None:
     probe = plan("scratch", array("i64"), scratch_bytes=1024)
     packed = struct.pack("<3Q", out.ctypes.data, out.size, 8)
     x, y = vectors(10)
-    _native.Graph(((step(1.0, x, y), (probe, 4, packed, None, None)),))()
+    _native.Graph(((step(1.0, x, y), (probe, 4, packed, None, None, out)),))()
     assert out.tolist() == [0, 1, 2, 3]
 
 
@@ -125,11 +125,11 @@ def test_a_plan_with_scratch_gets_it() -> None:
         ([], TypeError, "tuple"),
         (([],), TypeError, "a level is a tuple"),
         (((3,),), TypeError, "a step is a tuple"),
-        ((((3, 1, b"", None, None),),), TypeError, "Plan"),
-        ((((saxpy_plan(), 1, b"", None, None),),), TypeError, "takes 7 slots of 8 bytes, not 0 bytes"),
-        ((((saxpy_plan(), (1, 2), bytes(56), None, None),),), ValueError, "shapes of rank 1"),
-        ((((saxpy_plan(), 1, 3, None, None),),), TypeError, "bytes-like"),
-        ((((saxpy_plan(), 1, bytes(56), bytearray(80), None),),), ValueError, "record"),
+        ((((3, 1, b"", None, None, None),),), TypeError, "Plan"),
+        ((((saxpy_plan(), 1, b"", None, None, None),),), TypeError, "takes 7 slots of 8 bytes, not 0 bytes"),
+        ((((saxpy_plan(), (1, 2), bytes(56), None, None, None),),), ValueError, "shapes of rank 1"),
+        ((((saxpy_plan(), 1, 3, None, None, None),),), TypeError, "bytes-like"),
+        ((((saxpy_plan(), 1, bytes(56), bytearray(80), None, None),),), ValueError, "record"),
     ],
 )
 def test_malformed_steps_are_refused(levels: Any, error: type[Exception], message: str) -> None:
@@ -144,7 +144,7 @@ def test_a_graph_takes_no_arguments() -> None:
     with pytest.raises(TypeError, match="no arguments"):
         graph(1)
     with pytest.raises(IndexError, match="none of number 0"):
-        graph.replace(0, 1, b"", None, None)
+        graph.replace(0, 1, b"", None, None, None)
 
 
 def test_a_graph_in_a_cycle_is_collected() -> None:
@@ -164,12 +164,31 @@ def test_a_graph_in_a_cycle_is_collected() -> None:
     assert there() is None
 
 
+def test_a_graph_keeps_what_its_steps_use() -> None:
+    """`keep` lives as long as the graph, or until the step is given something else."""
+
+    class Memory:
+        pass
+
+    x, y = vectors(3)
+    first, second = Memory(), Memory()
+    there, later = weakref.ref(first), weakref.ref(second)
+    graph = _native.Graph((((*step(1.0, x, y)[:5], first),),))
+    del first
+    kept = there() is not None
+    graph.replace(0, 3, slots(1.0, x, y), None, None, second)
+    del second
+    assert (kept, there(), later() is not None) == (True, None, True)
+    del graph
+    assert later() is None
+
+
 def test_long_replays_let_other_threads_run() -> None:
     """A chain of short steps that takes long in all gives up the interpreter meanwhile."""
     seen = np.zeros(8, np.int64)
     packed = struct.pack("<4Q", 1000, seen.ctypes.data, seen.size, 8)
     work = plan("busy", scalar("u64"), array("i64"))
-    graph = _native.Graph(tuple(((work, 8, packed, None, None),) for _ in range(8000)))
+    graph = _native.Graph(tuple(((work, 8, packed, None, None, seen),) for _ in range(8000)))
     graph()
     go, ran = threading.Event(), threading.Event()
 

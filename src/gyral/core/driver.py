@@ -240,5 +240,8 @@ class Graphs(Protocol):
         ...
 
     def replace(self, graph: Any, number: int, launch: Launch) -> None:
-        """Give a step other arguments for the next replays, without recording anew; same program and grid."""
+        """Give a step other arguments, for the same program and grid, without recording anew.
+
+        They hold for the replays to come; those on a queue by now keep the ones they were put there with.
+        """
         ...

@@ -69,8 +69,8 @@ class Recorded:
         self._settle()
 
     def replay(self, stream: Stream | None) -> None:
-        """Put the graph on a stream; without one, run it now in host memory, else on the current stream."""
-        if stream is None and self._device.capabilities.unified:
+        """Put the graph on a stream; in host memory run it now, unless a stream is named that can have it."""
+        if self._device.capabilities.unified and (stream is None or self._hosted):
             for buffer in self._buffers:
                 marks, buffer.marks = buffer.marks, {}
                 for mark in marks.values():
@@ -101,6 +101,7 @@ class Recorded:
         """Note the memory that takes part, and whether a replay has nothing to wait for."""
         owned = {id(b): b for ready in self._launches for b in ready.buffers()}
         self._buffers = list(owned.values())
+        self._hosted = any(ready.hosted for ready in self._launches)
         reports = any(ready.signature.needs_record for ready in self._launches)
         simple = self._device.capabilities.unified and not owned and not reports
         self.direct: Callable[[], object] | None = getattr(self._graph, "run", None) if simple else None

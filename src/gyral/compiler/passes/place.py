@@ -78,6 +78,8 @@ class Places:
         source, target = op.operands[0].type, op.results[0].type
         if not source.is_integer or not target.is_integer:
             return False
+        if op.operands[0] in self.parameters and target.bits > source.bits:
+            return True  # nothing was computed that could have wrapped in the narrower type
         return (source in kept and target in kept) or (self.narrow and min(source.bits, target.bits) >= 32)
 
     def _combined(self, op: Op) -> Sum | None:

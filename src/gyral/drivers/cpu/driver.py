@@ -152,7 +152,10 @@ class CpuDriver:
 
     def replay(self, queue: Queue | None, graph: Graph) -> None:
         """Run a graph now, or when its turn comes."""
-        self._do(queue, graph.run)
+        if queue is None:
+            graph.run()
+        else:
+            graph.put(queue)
 
     def replace(self, graph: Graph, number: int, launch: Launch) -> None:
         """Give a step of a graph other arguments."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from gyral.core import native
 from gyral.core.driver import Launch, Step
-from gyral.core.errors import StateError
+from gyral.drivers.cpu.queue import Queue
 from gyral.drivers.cpu.slots import pack
 
 
@@ -18,23 +18,38 @@ class Graph:
     order.
     """
 
-    __slots__ = ("_kept", "_place", "run")
+    __slots__ = ("_order", "_place", "_queued", "_steps", "run")
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self._kept = [step.launch.keep for step in steps]
-        order = levels(steps)
-        numbers = [number for level in order for number in level]
+        self._order = levels(steps)
+        numbers = [number for level in self._order for number in level]
         self._place = {number: place for place, number in enumerate(numbers)}
-        packed = [(step.program.plan, *_packed(step.launch)) for step in steps]
-        self.run: Any = native.require().Graph(tuple(tuple(packed[n] for n in level) for level in order))
+        self._steps = [(step.program.plan, *_packed(step.launch)) for step in steps]
+        self.run: Any = None
+        self._build()
+
+    def put(self, queue: Queue) -> None:
+        """Put all steps, with the arguments they have now, on a queue."""
+        self._queued = True
+        queue.put(self.run)
 
     def replace(self, number: int, launch: Launch) -> None:
-        """Give a step other arguments. StateError while the graph runs."""
-        try:
-            self.run.replace(self._place[number], *_packed(launch))
-        except RuntimeError as error:
-            raise StateError(str(error)) from error
-        self._kept[number] = launch.keep
+        """Give a step other arguments, from the next replay on."""
+        packed = _packed(launch)
+        self._steps[number] = (self._steps[number][0], *packed)
+        if not self._queued:
+            try:
+                self.run.replace(self._place[number], *packed)
+                return
+            except RuntimeError:
+                pass  # it runs on another thread
+        # What was put on a queue, or runs, goes on with what it was given.
+        self._build()
+
+    def _build(self) -> None:
+        steps = tuple(tuple(self._steps[number] for number in level) for level in self._order)
+        self.run = native.require().Graph(steps)
+        self._queued = False
 
 
 def levels(steps: Sequence[Step]) -> list[list[int]]:
@@ -51,4 +66,4 @@ def levels(steps: Sequence[Step]) -> list[list[int]]:
 
 
 def _packed(launch: Launch) -> tuple[Any, ...]:
-    return launch.shape, pack(launch.arguments), launch.record, launch.done
+    return launch.shape, pack(launch.arguments), launch.record, launch.done, launch.keep
