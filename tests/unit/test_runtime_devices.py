@@ -233,3 +233,43 @@ def test_a_driver_that_cannot_be_asked_says_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delattr(NullDriver, "wait_until")
     with pytest.raises(UnsupportedError, match=r"synchronize\(\)"):
         gy.device("null").stream().done  # noqa: B018
+
+
+def test_work_of_a_dropped_stream_is_waited_for() -> None:
+    """synchronize() waits for streams that nobody holds any more, and raises what their work raised."""
+    device, done, gate = gy.device("cpu"), [], threading.Event()
+
+    def work() -> None:
+        gate.wait()
+        done.append(1)
+        raise DeviceError("the work failed")
+
+    stream = device.stream()
+    stream.queue.put(work)
+    del stream
+    device.stream()
+    gate.set()
+    with pytest.raises(DeviceError, match="the work failed"):
+        device.synchronize()
+    assert done == [1]
+
+
+def test_streams_that_are_done_leave_nothing() -> None:
+    """Streams made and dropped one after the other are forgotten, unless their work failed."""
+    device, failed = gy.device("cpu"), threading.Event()
+
+    def work() -> None:
+        failed.set()
+        raise DeviceError("the work failed")
+
+    for _ in range(20):
+        device.stream()
+    stream = device.stream()
+    stream.queue.put(work)
+    del stream
+    failed.wait()
+    device._left[-1].reached.wait()
+    device.stream()
+    assert [str(left) for left in device._left][:-1] == ["the work failed"]
+    with pytest.raises(DeviceError, match="the work failed"):
+        device.synchronize()

@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,8 +15,8 @@ from typing import Any, Self
 from gyral.core import context, settings
 from gyral.core.caps import Capabilities
 from gyral.core.context import Scoped
-from gyral.core.driver import Driver, NativeLaunches
-from gyral.core.errors import DeviceError, StateError, UnsupportedError, UserError
+from gyral.core.driver import Deadlines, Driver, NativeLaunches
+from gyral.core.errors import DeviceError, GyralError, StateError, UnsupportedError, UserError
 from gyral.core.events import Reset, emit
 from gyral.runtime.buffer import Buffer
 from gyral.runtime.pool import Pool, PoolStatistics
@@ -51,6 +52,7 @@ class Device:
         self._dlpack = dlpack
         self.pool = Pool(driver, settings.current().pool_limit)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._left: deque[Any] = deque()
         self._local = threading.local()
         self._scoped = Scoped(device=self)
 
@@ -83,7 +85,8 @@ class Device:
 
     def stream(self) -> Stream:
         """A new stream of this device."""
-        made = Stream(self.driver)
+        self._forget_done()
+        made = Stream(self.driver, self._left.append)
         self._streams.add(made)
         return made
 
@@ -103,8 +106,26 @@ class Device:
 
     def synchronize(self) -> None:
         """Wait for all work of the device; raises the first failure."""
+        while self._left:
+            left = self._left.popleft()
+            if isinstance(left, GyralError):
+                raise left
+            self.driver.wait(left)
         for stream in list(self._streams):
             stream.synchronize()
+
+    def _forget_done(self) -> None:
+        """Let go of streams that were dropped and are done; what their work raised is kept to be raised."""
+        driver = self.driver
+        if not self._left or not isinstance(driver, Deadlines):
+            return
+        for _ in range(len(self._left)):
+            left = self._left.popleft()
+            try:
+                if isinstance(left, GyralError) or not driver.wait_until(left, 0):
+                    self._left.append(left)
+            except GyralError as error:
+                self._left.append(error)
 
     def reset(self) -> Device:
         """Close the device, also after a fatal error, and open it anew: the result is the one to use.

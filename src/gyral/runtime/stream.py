@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from gyral.core.context import Scoped
 from gyral.core.driver import Deadlines, Driver, Timing
-from gyral.core.errors import UnsupportedError, UserError
+from gyral.core.errors import StateError, UnsupportedError, UserError
 
 
 class Event:
@@ -44,11 +46,13 @@ class Event:
 class Stream:
     """An ordered queue of one device. `with stream:` sends the launches inside to it.
 
-    A failed launch raises at the next call on its stream.
+    A failed launch raises at the next call on its stream. Work on a stream that is dropped is done all the
+    same, and `Device.synchronize` waits for it: `leave` is given a mark behind it.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, leave: Callable[[Any], None] | None = None) -> None:
         self.driver = driver
+        self._leave = leave
         self.queue = driver.queue()
         self._scoped = Scoped(stream=self)
 
@@ -78,6 +82,12 @@ class Stream:
     def synchronize(self) -> None:
         """Wait for all work on the stream; raises what it raised."""
         self.driver.wait(self.driver.mark(self.queue))
+
+    def __del__(self) -> None:
+        # A closed device has nothing left to wait for.
+        if self._leave is not None and hasattr(self, "queue"):
+            with suppress(StateError):
+                self._leave(self.driver.mark(self.queue))
 
     def __enter__(self) -> Self:
         self._scoped.__enter__()

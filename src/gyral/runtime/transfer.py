@@ -69,8 +69,9 @@ class Turn:
                     driver.after(self.queue, mark)
 
     def __exit__(self, *failure: object) -> None:
+        # The queue waited for all other work on the views, so that whoever waits for it waits for that too.
         for view in self._views:
-            view.buffer.marks[id(self.queue)] = view.device.driver.mark(self.queue)
+            view.buffer.marks = {id(self.queue): view.device.driver.mark(self.queue)}
 
 
 def read(view: View, target: np.ndarray[Any, Any], itemsize: int) -> None:

@@ -15,14 +15,15 @@ _live: weakref.WeakSet[Queue] = weakref.WeakSet()
 
 
 class Mark:
-    """A point in a queue. Holds its queue's state, so that waiting works after the queue is dropped.
+    """A point in a queue, which it keeps: who notes marks by the queue's `id()` never takes another for it.
 
     `seconds` is the clock's time when it was reached.
     """
 
-    __slots__ = ("reached", "seconds", "state")
+    __slots__ = ("queue", "reached", "seconds", "state")
 
-    def __init__(self, state: _State) -> None:
+    def __init__(self, queue: Queue, state: _State) -> None:
+        self.queue = queue
         self.state = state
         self.reached = threading.Event()
         self.seconds = 0.0
@@ -41,7 +42,6 @@ class _State:
         self.failure: BaseException | None = None
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
-        self.last: Mark | None = None
         self.given = self.finished = 0
 
     def raise_failure(self) -> None:
@@ -72,12 +72,11 @@ class Queue:
         if self._closed:
             raise StateError("the queue is closed")
         state = self._state
-        mark = Mark(state)
+        mark = Mark(self, state)
         with state.lock:
             if state.given == state.finished:
                 mark.reach()
                 return mark
-            state.last = mark
             state.given += 1
             state.work.put(mark)
         return mark
@@ -137,6 +136,7 @@ def _serve(state: _State) -> None:
         if isinstance(item, Mark):
             state.finished += 1
             item.reach()
+            del item
             continue
         try:
             item()
