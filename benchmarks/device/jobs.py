@@ -57,6 +57,11 @@ def relative(ours: np.ndarray, truth: np.ndarray) -> float:
     return float(np.abs(ours.astype(np.float64) - truth).max() / (np.abs(truth).max() or 1.0))
 
 
+def counted(n: int) -> str:
+    """A number of elements, for people."""
+    return f"{n >> 20} Mi" if n >= 1 << 20 else f"{n >> 10} Ki"
+
+
 def uniform(low: float, high: float, *shape: int, seed: int = SEED) -> np.ndarray:
     """The same random values at every call."""
     return np.random.default_rng(seed).uniform(low, high, shape).astype(np.float32)
@@ -67,7 +72,7 @@ def saxpy(n: int) -> Job:
     x, y, a = uniform(0, 1, n), uniform(0, 1, n, seed=2), np.float32(0.5)
     step = Step("saxpy", (n,), ("a", "x", "y"), (n,))
     return Job(
-        "saxpy", f"{n >> 20} Mi", {"x": x, "y": y}, {"a": a}, (step,),
+        "saxpy", counted(n), {"x": x, "y": y}, {"a": a}, (step,),
         lambda got: relative(got["y"], x.astype(np.float64) * a + y), 1e-6, 12 * n, 2 * n,
     )  # fmt: skip
 
@@ -91,7 +96,7 @@ def black_scholes(n: int) -> Job:
         return max(relative(got["call"][some], call), relative(got["put"][some], put))
 
     return Job(
-        "black_scholes", f"{n >> 20} Mi", dict(zip(names, (spot, strike, years, empty, empty), strict=True)),
+        "black_scholes", counted(n), dict(zip(names, (spot, strike, years, empty, empty), strict=True)),
         {"rate": rate, "volatility": volatility},
         (Step("black_scholes", (n,), (*names, "rate", "volatility"), (n,)),), error, 1e-5, 20 * n, 55 * n,
     )  # fmt: skip
@@ -182,7 +187,7 @@ def total(n: int, threads: int) -> Job:
     """A reduction over the whole grid; later runs add to the first one's result."""
     x = uniform(0, 1, n)
     return Job(
-        "sum", f"{n >> 20} Mi", {"x": x, "result": np.zeros(1, np.float32)}, {},
+        "sum", counted(n), {"x": x, "result": np.zeros(1, np.float32)}, {},
         (Step("total", (threads,), ("x", "result"), (n,), 256),),
         lambda got: relative(got["result"], x.sum(dtype=np.float64, keepdims=True)), 1e-4, 4 * n, n,
     )  # fmt: skip

@@ -9,12 +9,16 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from gyral.cli.everywhere import check_everywhere
 from gyral.cli.exits import Exit
 from gyral.cli.locate import kernel
 from gyral.cli.output import people, print_json
-from gyral.cli.trial import Trial, run_trials
+from gyral.cli.trial import Trial, run_trials, try_device
+from gyral.jit.kernel import Kernel
+from gyral.runtime.device import devices
 from gyral.testing.conformance import Row, run
 
+EVERY = "all"
 GOOD = {"pass", "refused"}
 SHOWN = {
     "pass": "[green]pass[/]",
@@ -33,13 +37,19 @@ def check(
     group: Annotated[
         list[str] | None, typer.Option(help="Groups of the conformance table, such as A.")
     ] = None,
-    device: Annotated[str, typer.Option(help="The device to check.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="The device to check; all: every one here, and proofs for the others.")
+    ] = "cpu",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every case.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
 ) -> None:
     """Compare a device with the interpreter, the specification: row by row, or on a kernel of yours."""
     if target is not None:
-        report_trials(run_trials(kernel(target), random, seed, device), json)
+        check_kernel(kernel(target), random, seed, device, json)
+        return
+    if device == EVERY:
+        if not check_everywhere(group, json, verbose):
+            raise typer.Exit(Exit.MISMATCH)
         return
     rows = run_conformance(device, group, quiet=json)
     if json:
@@ -48,6 +58,24 @@ def check(
         people().print(summary(rows))
         print_cases(rows, verbose)
     if any(row.outcome not in GOOD for row in rows):
+        raise typer.Exit(Exit.MISMATCH)
+
+
+def check_kernel(chosen: Kernel, count: int, seed: int, device: str, json: bool) -> None:
+    """Random launches on one device, or on every one that is here; leave with MISMATCH when one differs."""
+    if device != EVERY:
+        wrong = report_trials(run_trials(chosen, count, seed, device), json)
+    else:
+        found = {each.name: try_device(chosen, count, seed, each.name) for each in devices()}
+        wrong = False
+        if json:
+            print_json({name: [trial_data(trial) for trial in trials] for name, trials in found.items()})
+            wrong = any(trial.difference for trials in found.values() for trial in trials)
+        else:
+            for name, trials in found.items():
+                people().print(f"[bold]{escape(name)}[/]", highlight=False)
+                wrong |= report_trials(trials, json)
+    if wrong:
         raise typer.Exit(Exit.MISMATCH)
 
 
@@ -104,29 +132,34 @@ def print_cases(rows: list[Row], every: bool) -> None:
                 people().print(indent(row.detail, "    "), markup=False, highlight=False, soft_wrap=True)
 
 
-def report_trials(trials: list[Trial], json: bool) -> None:
-    """Say how the random launches went; leave with MISMATCH when one differs."""
+def trial_data(trial: Trial) -> dict[str, object]:
+    """One launch for programs."""
+    return {
+        "shape": list(trial.shape),
+        "fault": trial.fault,
+        "difference": trial.difference,
+        "refused": trial.refused,
+    }
+
+
+def report_trials(trials: list[Trial], json: bool) -> bool:
+    """Say how the random launches went; whether one differs."""
     wrong = [trial for trial in trials if trial.difference]
     if json:
-        print_json(
-            [
-                {"shape": list(trial.shape), "fault": trial.fault, "difference": trial.difference}
-                for trial in trials
-            ]
-        )
-    else:
-        for trial in wrong:
-            people().print(
-                f"shape {trial.shape}: {trial.difference}", style="red", markup=False, soft_wrap=True
-            )
-        faults = sum(bool(trial.fault) for trial in trials)
-        faulty = f", {faults} of them with the same fault on both sides" if faults else ""
-        people().print(
-            f"{len(trials) - len(wrong)} of {len(trials)} launches agree with the interpreter{faulty}",
-            soft_wrap=True,
-        )
-        if faults:
-            first = next(trial for trial in trials if trial.fault)
-            people().print(f"for example at shape {first.shape}: {first.fault}", markup=False, soft_wrap=True)
-    if wrong:
-        raise typer.Exit(Exit.MISMATCH)
+        print_json([trial_data(trial) for trial in trials])
+        return bool(wrong)
+    for trial in wrong:
+        people().print(f"shape {trial.shape}: {trial.difference}", style="red", markup=False, soft_wrap=True)
+    if trials and trials[0].refused:
+        people().print(f"refused: {trials[0].refused}", style="yellow", markup=False, soft_wrap=True)
+        return False
+    faults = sum(bool(trial.fault) for trial in trials)
+    faulty = f", {faults} of them with the same fault on both sides" if faults else ""
+    people().print(
+        f"{len(trials) - len(wrong)} of {len(trials)} launches agree with the interpreter{faulty}",
+        soft_wrap=True,
+    )
+    if faults:
+        first = next(trial for trial in trials if trial.fault)
+        people().print(f"for example at shape {first.shape}: {first.fault}", markup=False, soft_wrap=True)
+    return bool(wrong)

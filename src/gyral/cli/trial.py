@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from gyral.core.dtypes import ArrayType, DType, StaticType, Vec
-from gyral.core.errors import KernelFault
+from gyral.core.errors import CompileError, KernelFault, UnsupportedError
 from gyral.jit.inspection import kinds_of_types
 from gyral.jit.kernel import Kernel
 from gyral.jit.parameters import REQUIRED, Parameter
@@ -17,6 +17,7 @@ from gyral.jit.ranks import rank_of
 from gyral.runtime.device import device as device_named
 from gyral.runtime.device import options
 from gyral.testing.compare import Tolerance, difference
+from gyral.testing.proofs import gap_of
 from gyral.testing.sample import numpy_type
 
 EXTENTS = ((1, 700), (1, 40), (1, 12))
@@ -28,11 +29,15 @@ NEAR = Tolerance(ulp=8, relative=1e-5)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One launch: `difference` is "" where both agree, `fault` what both reported when a check failed."""
+    """One launch: `difference` is "" where both agree, `fault` what both reported when a check failed.
+
+    `refused` is why the device does not take the kernel at all.
+    """
 
     shape: tuple[int, ...]
     fault: str
     difference: str
+    refused: str = ""
 
 
 def run_trials(kernel: Kernel, count: int, seed: int, device: str) -> list[Trial]:
@@ -43,6 +48,18 @@ def run_trials(kernel: Kernel, count: int, seed: int, device: str) -> list[Trial
     rank = kernel.rank or rank_of(kernel.__gyral_kernel__, kinds_of_types(kernel.name, kernel.parameters, ()))
     with device_named(device), options(check=True):
         return [run_trial(kernel, rank, random) for _ in range(count)]
+
+
+def try_device(kernel: Kernel, count: int, seed: int, device: str) -> list[Trial]:
+    """The same on one of several devices: one that lacks what the kernel needs gives one refused launch."""
+    try:
+        return run_trials(kernel, count, seed, device)
+    except UnsupportedError as error:
+        return [Trial((), "", "", str(error))]
+    except CompileError as error:
+        if not gap_of(error):
+            raise
+        return [Trial((), "", "", gap_of(error))]
 
 
 def run_trial(kernel: Kernel, rank: int, random: np.random.Generator) -> Trial:
