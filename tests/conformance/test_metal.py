@@ -16,7 +16,7 @@ TOGETHER = 16
 MACS = device.portions(conformance.cases(), TOGETHER)
 # What features decide: simdgroups or shared memory, orders of atomics.
 SMALL = [
-    c for c in conformance.cases() if c.row in ("subgroups", "block-wide", "atomics", "reductions", "scan")
+    c for c in conformance.cases() if c.row in ("subgroups", "block-wide", "atomics", "fences", "reductions", "scan")
 ]
 OLD = device.portions(SMALL, TOGETHER)
 

@@ -173,6 +173,8 @@ def missing(case: Case, capabilities: Capabilities) -> str:
             return kind
         if kind == "atomic" and BY_NAME[dtype] not in capabilities.atomics:
             return name
+        if kind == "scope" and dtype not in capabilities.scopes:
+            return name
         if kind == "subgroups" and not capabilities.subgroup_sizes:
             return kind
         if kind == "clock" and not capabilities.clock:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import linecache
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from gyral.compiler.emit.base import Emitted
 from gyral.compiler.emit.cfamily import program
-from gyral.compiler.emit.cfamily.dialect import Dialect
+from gyral.compiler.emit.cfamily.dialect import Dialect, Literal
 from gyral.compiler.emit.cfamily.parts import Kernel, Place
 from gyral.compiler.ir.graph import Module, Op
-from gyral.compiler.ir.ops.grid import ClockOp, FenceOp
+from gyral.compiler.ir.ops.grid import FenceOp
 from gyral.compiler.passes.target import TargetSpec
 from gyral.core.abi import ENTRY
 from gyral.core.artifact import CompileOptions
@@ -41,6 +42,20 @@ class Metal(Dialect):
     """MSL."""
 
     spaces: ClassVar[dict[str, str]] = {"global": "device ", "shared": "threadgroup ", "local": "thread "}
+
+    def literal(self, t: DType, value: Literal) -> str:
+        """Nine digits say a float exactly; hexadecimal ones are of a later C++ than Metal's."""
+        if t is not f32 or not math.isfinite(value):
+            return super().literal(t, value)
+        text = f"{value:.9g}"
+        text += "f" if "." in text or "e" in text else ".0f"
+        return f"({text})" if text.startswith("-") else text
+
+    def native(self, name: str, t: DType, arguments: Sequence[str], exact: bool) -> str:
+        """Roots are rounded correctly where they are asked for by that name."""
+        if name == "sqrt":
+            name = "precise::sqrt" if exact else "fast::sqrt"
+        return super().native(name, t, arguments, exact)
 
     def floating(self, sign: str, t: DType, a: str, b: str, exact: bool) -> str:
         """Division is the slow one; the rest is as quick when it is right."""
@@ -201,12 +216,10 @@ def emit(module: Module, options: CompileOptions, spec: TargetSpec) -> Emitted:
 
 
 def _lacking(op: Op, features: tuple[str, ...]) -> str:
-    if isinstance(op, ClockOp):
-        return "a clock that kernels can read"
     if op.name.startswith("atomic.") and any(v.type.bits == 64 for v in _accessed(op)):
         return "atomics of 64 bits"
     if "msl_3.2" not in features and (isinstance(op, FenceOp) or _order(op) != "relaxed"):
-        return "fences and atomics with an order, which macOS 15 brings (MSL 3.2)"
+        return "fences and no atomics with an order, which macOS 15 brings (MSL 3.2)"
     return ""
 
 

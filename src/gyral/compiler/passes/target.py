@@ -61,7 +61,8 @@ def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False)
                 f64=False,
                 gangs="native" if "subgroups:32" in has else "shared",
                 float_atomics=("f32",) if "f32_atomics" in has else (),
-                int64_atomics="i64_atomics" in has,
+                int64_atomics=False,
+                clock=False,
                 downcast=downcast,
             )
         case "wgsl":

@@ -223,4 +223,5 @@ def cases() -> Iterator[Case]:
         (COUNT,),
         None,
         ordered_reference,
+        requires=needs(features=["scope device"]),
     )
