@@ -16,7 +16,7 @@ from gyral.core import context
 from gyral.core.artifact import ArrayParameter, ScalarParameter, Signature
 from gyral.core.driver import Bits, Launch, Pointer
 from gyral.core.dtypes import DType
-from gyral.core.errors import UserError
+from gyral.core.errors import KernelFault, UserError
 from gyral.jit.arguments import ArrayGiven, Given, ScalarGiven
 from gyral.jit.device_records import new_device_record
 from gyral.jit.plan import has_launcher
@@ -131,7 +131,11 @@ def run(
     keep = (*(a.owner for a in arrays), *copies.kept)
     caps = device.capabilities
     if signature.needs_record and not caps.unified and context.current().time_limit is None:
-        _run_recorded(device, program, Launch(shape, packed, keep=keep), arrays)
+        try:
+            _run_recorded(device, program, Launch(shape, packed, keep=keep), arrays)
+        except KernelFault:
+            copies.bring_back()  # what was written stands, as it does in shared memory
+            raise
         copies.bring_back()
         return
     record = new_record(signature) if signature.needs_record else None
