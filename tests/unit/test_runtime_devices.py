@@ -247,6 +247,7 @@ def test_work_of_a_dropped_stream_is_waited_for() -> None:
     stream = device.stream()
     stream.queue.put(work)
     del stream
+    gc.collect()
     device.stream()
     gate.set()
     with pytest.raises(DeviceError, match="the work failed"):
@@ -267,6 +268,7 @@ def test_streams_that_are_done_leave_nothing() -> None:
     stream = device.stream()
     stream.queue.put(work)
     del stream
+    gc.collect()
     failed.wait()
     device._left[-1].reached.wait()
     device.stream()
