@@ -18,14 +18,15 @@ from gyral.compiler.ir.graph import Module
 from gyral.compiler.ir.parser import parse_module
 from gyral.compiler.passes.target import TargetSpec
 from gyral.core.artifact import CompileOptions
-from gyral.core.dtypes import DType
+from gyral.core.dtypes import DType, f16, i8, i64, u16, u64
 from gyral.core.errors import CompileError, KernelFault
 from gyral.testing import conformance
 from gyral.testing.case import Case
 from gyral.testing.compare import EXACT, Tolerance, difference
 from gyral.testing.fuzz import seeded
 from gyral.testing.program import Program
-from gyral.testing.source import forget
+from gyral.testing.sample import numpy_type
+from gyral.testing.source import define, forget
 
 NATIVE = TargetSpec("llvm", gangs="native")
 OPENCL = TargetSpec("llvm", gangs="shared", f16=False, bf16=False, float_atomics=())
@@ -114,6 +115,68 @@ def test_random_ir_keeps_its_meaning(seed: int, spec: TargetSpec) -> None:
     before = outcome(Maker(seed).program())
     module = pipeline.run(Maker(seed).program(), CompileOptions(block=(4,)), spec, verify=True)
     assert outcome(module) == before
+
+
+MIXED = TargetSpec("llvm", int64=False, narrow=False, narrow_memory=False, bf16=False, gangs="native")
+TOGETHER_TEXT = """
+@gy.kernel(block=40)
+def mixed(x: gy.Array[gy.{t}], y: gy.Array[gy.{t}, 2], n: gy.i64):
+    i = gy.global_id()
+    v = x[i]
+    y[0, i] = gy.subgroup_shuffle_xor(v, 1)
+    y[1, i] = gy.subgroup_shuffle_down(v, gy.i32(n))
+    y[2, i] = gy.block_broadcast(v, 3)
+    y[3, i] = gy.block_max(v)
+    y[4, i] = gy.block_exclusive_sum(v)
+    tile = gy.shared(40, gy.{t})
+    tile[gy.local_id()] = v + v
+    gy.barrier()
+    y[5, i] = tile[0] if n > 4 else v
+"""
+SUBGROUP_TEXT = """
+@gy.kernel(block=40)
+def mixed(x: gy.Array[gy.{t}], y: gy.Array[gy.{t}, 2], n: gy.i64):
+    i = gy.global_id()
+    y[0, i] = gy.subgroup_sum(x[i])
+    y[1, i] = gy.subgroup_exclusive_sum(x[i])
+    y[2, i] = gy.subgroup_min(x[i])
+"""
+
+
+def mixed(text: str, dtype: DType, spec: TargetSpec | None) -> np.ndarray:
+    """What a kernel on one type leaves when it is launched over 57 threads."""
+    kernel = define(text.format(t=dtype), "mixed")
+    y = np.zeros((6, 57), numpy_type(dtype))
+    x = (np.arange(57) * 37 % 101).astype(numpy_type(dtype))
+    interpreted(kernel, (57,), None, (x, y, 5), spec)
+    forget(kernel)
+    return y
+
+
+@pytest.mark.parametrize("spec", [MIXED, WORDS], ids=["native", "shared"])
+@pytest.mark.parametrize("dtype", [i8, u16, f16, i64, u64], ids=str)
+def test_values_of_any_type_pass_between_threads(dtype: DType, spec: TargetSpec) -> None:
+    """Shuffles, broadcasts, scans and shared memory on types that the target computes otherwise."""
+    expected, got = mixed(TOGETHER_TEXT, dtype, None), mixed(TOGETHER_TEXT, dtype, spec)
+    scans = Tolerance(relative=1e-2) if dtype is f16 else EXACT
+    assert difference("y", expected, got, scans) == ""
+
+
+@pytest.mark.parametrize("dtype", [i8, u16], ids=str)
+def test_subgroups_wrap_narrow_sums(dtype: DType) -> None:
+    """A subgroup that adds 32-bit values gives the sum of the narrow type."""
+    assert difference("y", mixed(SUBGROUP_TEXT, dtype, None), mixed(SUBGROUP_TEXT, dtype, MIXED)) == ""
+
+
+def test_subgroups_do_not_add_pairs() -> None:
+    """A device's own subgroup operations cannot carry between words, which is said."""
+    with pytest.raises(CompileError) as caught:
+        mixed(SUBGROUP_TEXT, i64, MIXED)
+    assert [d.message for d in caught.value.diagnostics] == [
+        "a subgroup's sum of i64 is needed, on llvm",
+        "a subgroup's exclusive sum of i64 is needed, on llvm",
+        "a subgroup's min of i64 is needed, on llvm",
+    ]
 
 
 def types_in(module: Module) -> set[DType]:

@@ -25,7 +25,7 @@ from gyral.compiler.passes.teamwork import (
     store,
 )
 from gyral.compiler.passes.write import Write
-from gyral.core.dtypes import DType, bool_
+from gyral.core.dtypes import DType, bool_, i64, u64
 
 _FEW = 8  # values that one thread combines alone
 _REWRITTEN = ("grid.block_reduce", "grid.block_scan", "grid.block_broadcast")
@@ -81,7 +81,8 @@ class _Run:
             return back(w, w.builder.value(BlockBroadcastOp, w.cast(op.operands[0], carried), thread), t)
         kind = op.attributes["kind"] if op.name == "grid.block_reduce" else "sum"
         value = brought(w, self.team, op.operands[0], kind, carried)
-        native = self.spec.gangs == "native"
+        # Where 64-bit integers are pairs, subgroups cannot carry between their words.
+        native = self.spec.gangs == "native" and (self.spec.int64 or carried not in (i64, u64))
         if op.name == "grid.block_scan":
             return back(w, self.scan_subgroups(w, op, value) if native else self.scan(w, value), t)
         total = self.reduce_subgroups(w, op, kind, value) if native else self.reduce(w, kind, value)
