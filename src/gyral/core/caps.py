@@ -19,7 +19,8 @@ class Capabilities:
     compiling. `max_grid`: blocks per axis of one launch, last axis first; larger grids are folded.
     `register_limit`: 32-bit registers of one thread, `unit_threads` and `unit_shared_bytes`: what one unit
     holds at a time, for occupancy; 0 where it is not known. `max_buffer`: bytes of one array, 0 for any.
-    `clock`: kernels can read a clock.
+    `clock`: kernels can read a clock. `wide_access`: bytes of the widest access, where code is made for
+    arrays that are aligned to it; 0 where it makes no difference.
     """
 
     dtypes: frozenset[DType] = field(default_factory=lambda: frozenset(SCALARS))
@@ -43,3 +44,4 @@ class Capabilities:
     unit_shared_bytes: int = 0
     max_buffer: int = 0
     clock: bool = True
+    wide_access: int = 0

@@ -236,6 +236,7 @@ class Kernel(Dispatcher):
             caps.features,
             caps.separate_buffers,
             self._downcasts() and f64 not in caps.dtypes,
+            caps.wide_access,
         )
         spec = tiled(specialise(given, shape, terms, known), tile)
         program = self._programs.get(spec, there)

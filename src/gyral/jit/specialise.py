@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gyral.core.artifact import Check, CompileOptions
+from gyral.core.artifact import ALIGNED, Check, CompileOptions
 from gyral.core.dtypes import ArrayType, DType, StructType, Vec
 from gyral.core.errors import UserError
 from gyral.jit.arguments import ArrayGiven, Given, Kind, Weak
@@ -48,7 +48,10 @@ def spell(kind: Kind) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a launch asks for besides its arguments; `separate`: buffers are bound one by one."""
+    """What a launch asks for besides its arguments.
+
+    `separate`: buffers are bound one by one. `wide`: bytes of the device's widest access.
+    """
 
     device: str = "cpu"
     block: tuple[int, ...] = ()
@@ -57,6 +60,7 @@ class Terms:
     features: tuple[str, ...] = ()
     separate: bool = False
     downcast: bool = False
+    wide: int = 0
 
 
 def specialise(
@@ -75,7 +79,9 @@ def specialise(
         unit_stride=tuple(a.unit for a in arrays),
         block=terms.block,
         fastmath=terms.fastmath,
-        features=terms.features,
+        features=tuple(sorted((*terms.features, ALIGNED)))
+        if _aligned(arrays, shape, terms)
+        else terms.features,
         groups=groups_of(arrays) if terms.separate else (),
         downcast=terms.downcast,
     )
@@ -108,6 +114,16 @@ def groups_of(arrays: Sequence[ArrayGiven]) -> tuple[int, ...]:
         key = id(buffer) if buffer is not None else (a.address, a.shape, a.strides, a.kind.elem)
         found.append(numbers.setdefault(key, len(numbers)))
     return tuple(found)
+
+
+def _aligned(arrays: Sequence[ArrayGiven], shape: tuple[int, ...], terms: Terms) -> bool:
+    """Whether arrays and their rows begin where the device's widest accesses do."""
+    if not terms.wide or not arrays or shape[-1] >= _NARROW - terms.wide:
+        return False
+    return all(
+        a.unit and a.address % terms.wide == 0 and all(s % terms.wide == 0 for s in a.strides[:-1])
+        for a in arrays
+    )
 
 
 def check_tile(name: str, tile: object) -> tuple[int, ...]:

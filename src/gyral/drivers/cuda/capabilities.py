@@ -40,6 +40,7 @@ def capabilities(session: Session) -> Capabilities:
         register_limit=_REGISTERS_PER_THREAD,
         unit_threads=session.attribute(_THREADS_PER_UNIT),
         unit_shared_bytes=session.attribute(_SHARED_PER_UNIT),
+        wide_access=16,
     )
 
 
