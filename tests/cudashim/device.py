@@ -1,7 +1,7 @@
-"""A kind of device that runs CUDA C++ on the processor: what the emitter prints, compiled as C++ over `cuda.hpp`.
+"""A kind of device that runs CUDA C++ on the processor: the emitter's text compiled as C++ over `cuda.hpp`.
 
-Blocks run on the fibres of `tests/msl`. What runs here is proof of the text's meaning; that CUDA's own compiler
-takes it is for NVRTC to say.
+Blocks run on the fibres of `tests/msl`. What runs here is proof of the text's meaning; that CUDA's own
+compiler takes it is for NVRTC to say.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ CACHE = HERE.parents[1] / ".cache" / "cudashim"
 LIMITS = (7, 5, 3)
 """Blocks per axis of the made-up device, so few that grids are folded."""
 _FLAGS = ("-std=gnu++17", "-w", "-O1", "-ffp-contract=off", f"-I{HERE}", f"-I{HERE.parent / 'msl'}")
-_HEADER = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?gyral_kernel\((.*?)\n\) \{', re.DOTALL)
+_HEADER = re.compile(
+    r'extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?gyral_kernel\((.*?)\n\) \{', re.DOTALL
+)
 _PTX = re.compile(r'asm\("([\w.]+) %0, %1;" : "=\w"\(r\) : "\w"\(a\)\);')
 _DYNAMIC = re.compile(r"extern __shared__ .*gyral_shared\[\];")
 _turn = threading.Lock()
@@ -114,7 +116,12 @@ class Device(NullDriver):
 def device() -> Device:
     """The made-up device; the first call makes its kind known."""
     TARGETS[KIND] = replace(
-        TARGETS["cuda"], kind=KIND, compile="gyral.jit.blocks:for_text", form="cuda-c++", sources=(), listed=False
+        TARGETS["cuda"],
+        kind=KIND,
+        compile="gyral.jit.blocks:for_text",
+        form="cuda-c++",
+        sources=(),
+        listed=False,
     )
     made = Device()
     register(KIND, lambda index: made, listed=False)
@@ -130,7 +137,7 @@ def compiled(cases: tuple[Case, ...]) -> None:
         for case in cases:
             try:
                 conformance.launch(case, list(case.arguments()), KIND)
-            except Exception:  # noqa: BLE001, S112  the case's own test launches it again, and shows what is wrong
+            except Exception:  # noqa: BLE001  the case's own test shows what is wrong
                 continue
     finally:
         made.dry = False
@@ -139,8 +146,13 @@ def compiled(cases: tuple[Case, ...]) -> None:
 
 def _piece(program: Program) -> str:
     """A program in a namespace, with the C function that runs its grid."""
-    name, text = program.name, _PTX.sub(lambda found: f"r = shim_{found[1].replace('.', '_')}(a);", program.text)
-    text = _DYNAMIC.sub(f"__shared__ unsigned char gyral_shared[{max(1, program.signature.shared_bytes)}];", text)
+    name, text = (
+        program.name,
+        _PTX.sub(lambda found: f"r = shim_{found[1].replace('.', '_')}(a);", program.text),
+    )
+    text = _DYNAMIC.sub(
+        f"__shared__ unsigned char gyral_shared[{max(1, program.signature.shared_bytes)}];", text
+    )
     header = _HEADER.search(text)
     assert header is not None
     text = text.replace('extern "C" __global__', "static")
@@ -162,7 +174,8 @@ static void shim_body(void *const *given) {{
 }}
 }}
 extern "C" const char *run_{name}(void *const *given, const unsigned *groups, const unsigned *block) {{
-    return shim_run({name}::shim_body, given, groups, block, {meets}, __start_shim_{name}, __stop_shim_{name});
+    return shim_run({name}::shim_body, given, groups, block, {meets},
+                    __start_shim_{name}, __stop_shim_{name});
 }}
 """
 
