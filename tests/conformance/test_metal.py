@@ -2,11 +2,14 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from tests.msl import device, shim
 
+import gyral as gy
 from gyral.testing import conformance
 from gyral.testing.case import Case
+from gyral.testing.fuzz import disagreement, seeded
 
 pytestmark = pytest.mark.skipif(
     shim.compiler() is None, reason="no C++ compiler with _Float16: install g++ 12"
@@ -16,9 +19,24 @@ TOGETHER = 16
 MACS = device.portions(conformance.cases(), TOGETHER)
 # What features decide: simdgroups or shared memory, orders of atomics.
 SMALL = [
-    c for c in conformance.cases() if c.row in ("subgroups", "block-wide", "atomics", "fences", "reductions", "scan")
+    c
+    for c in conformance.cases()
+    if c.row in ("subgroups", "block-wide", "atomics", "fences", "reductions", "scan")
 ]
 OLD = device.portions(SMALL, TOGETHER)
+SEEDS = [seed for seed in range(40) if "f64" not in seeded(seed).text][:12]
+
+
+@gy.kernel
+def grown(x: gy.Array[gy.f64], y: gy.Array[gy.f64]):
+    i = gy.global_id()
+    y[i] = gy.exp(x[i]) * 2.0 + x[i]
+
+
+@gy.kernel
+def places(out: gy.Array[gy.i32, 3]):
+    i, j, k = gy.global_ids(3)
+    out[i, j, k] += gy.i32((i * 11 + j) * 5 + k)
 
 
 def outcome(case: Case, kind: str, together: tuple[Case, ...]) -> tuple[str, str]:
@@ -45,6 +63,34 @@ def test_metal_agrees_with_the_interpreter(case: Case) -> None:
 def test_the_oldest_metal_agrees_with_the_interpreter(case: Case) -> None:
     """The same holds where simdgroups and fences may not be used."""
     assert outcome(case, "metal-baseline", OLD[case.id]) == expected(case, "metal-baseline")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_programs_agree(seed: int) -> None:
+    """A random kernel gives the interpreter's bits."""
+    device.device("metal-shim")
+    assert disagreement(seeded(seed), "metal-shim") == ""
+
+
+@pytest.mark.filterwarnings("ignore::gyral.core.errors.DowncastWarning")
+def test_f64_may_be_computed_in_f32() -> None:
+    """With downcast arrays of f64 are read and written as such, and computed in f32."""
+    device.device("metal-shim")
+    x, y = np.linspace(-3.0, 3.0, 100), np.zeros(100)
+    with gy.device("metal-shim"), gy.options(downcast=True):
+        grown[100](x, y)
+    narrow = x.astype(np.float32)
+    np.testing.assert_allclose(y, np.exp(narrow) * np.float32(2) + narrow, rtol=1e-6)
+
+
+def test_grids_over_the_limits_are_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that do not fit the grid of the device are numbered through, and every thread still runs once."""
+    device.device("metal-shim")
+    monkeypatch.setattr("gyral.drivers.metal.driver.MAX_GRID", (3, 2, 100))
+    out = np.zeros((37, 11, 5), np.int32)
+    with gy.device("metal-shim"):
+        places[(37, 11, 5), (2, 2, 2)](out)
+    assert (out == np.arange(out.size).reshape(out.shape)).all()
 
 
 @pytest.mark.skipif(shutil.which("clang++") is None, reason="no clang++ to tell address spaces apart")

@@ -1,7 +1,8 @@
 """Metal's language, MSL 2.4 and later: where it differs from the shared C.
 
 Float arithmetic is always compiled as written (`math_mode(safe)`, no contraction); what fastmath allows is
-written out. Atomics are relaxed, as all of Metal's are; fences between them need MSL 3.2.
+written out. There is no f64: what is stored as one is its bits. Atomics are relaxed, as all of Metal's are;
+fences between them need MSL 3.2.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Any, ClassVar
 from gyral.compiler.emit.base import Emitted
 from gyral.compiler.emit.cfamily import program
 from gyral.compiler.emit.cfamily.dialect import Dialect, Literal
+from gyral.compiler.emit.cfamily.literals import pattern
 from gyral.compiler.emit.cfamily.parts import Kernel, Place
 from gyral.compiler.ir.graph import Module, Op
 from gyral.compiler.ir.ops.grid import FenceOp
 from gyral.compiler.passes.target import TargetSpec
 from gyral.core.abi import ENTRY
 from gyral.core.artifact import CompileOptions
-from gyral.core.dtypes import DType, bool_, f32, i32, index, u32
+from gyral.core.dtypes import DType, bool_, f32, f64, i32, index, u32, u64
 from gyral.core.errors import CompileError, Diagnostic, InternalError
 
 _HEAD = """#include <metal_stdlib>
@@ -29,7 +31,7 @@ using namespace metal;
 #pragma METAL fp contract(off)
 typedef char i8; typedef short i16; typedef int i32; typedef long i64;
 typedef uchar u8; typedef ushort u16; typedef uint u32; typedef ulong u64;
-typedef float f32; typedef u16 f16; typedef u16 bf16;
+typedef float f32; typedef u16 f16; typedef u16 bf16; typedef u64 f64;
 """
 _AXES = "zyx"
 _ATOMIC = {"add": "fetch_add", "sub": "fetch_sub", "min": "fetch_min", "max": "fetch_max"}
@@ -45,6 +47,8 @@ class Metal(Dialect):
 
     def literal(self, t: DType, value: Literal) -> str:
         """Nine digits say a float exactly; hexadecimal ones are of a later C++ than Metal's."""
+        if t is f64:
+            return super().literal(u64, pattern(f64, value))
         if t is not f32 or not math.isfinite(value):
             return super().literal(t, value)
         text = f"{value:.9g}"
@@ -66,10 +70,10 @@ class Metal(Dialect):
         return f"fma({a}, {b}, {c})"
 
     def as_bits(self, t: DType, a: str) -> str:
-        return f"as_type<u32>({a})"
+        return a if t is f64 else f"as_type<u32>({a})"
 
     def from_bits(self, t: DType, a: str) -> str:
-        return f"as_type<f32>({a})"
+        return a if t is f64 else f"as_type<f32>({a})"
 
     def block_id(self, axis: int) -> str:
         return f"group.{_AXES[axis]}"
