@@ -43,6 +43,22 @@ class _State:
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
         self.given = self.finished = 0
+        self.ended = False
+
+    def add(self, item: Callable[[], None] | Mark) -> None:
+        """Put an item, with the lock held; the thread is there, and ends behind it if the queue is gone."""
+        if self.thread is None:
+            self.thread = threading.Thread(target=_serve, args=(self,), name="gyral-queue", daemon=True)
+            self.thread.start()
+        self.given += 1
+        self.work.put(item)
+        if self.ended:
+            self.work.put(None)
+
+    def end(self) -> None:
+        """Let the thread end when nothing is left; without the lock, as collected garbage comes here."""
+        self.ended = True
+        self.work.put(None)
 
     def raise_failure(self) -> None:
         with self.lock:
@@ -58,7 +74,7 @@ class Queue:
 
     def __init__(self) -> None:
         self._state = _State()
-        self._end = weakref.finalize(self, self._state.work.put, None)
+        self._end = weakref.finalize(self, self._state.end)
         self._end.atexit = False
         self._closed = False
         _live.add(self)
@@ -76,9 +92,8 @@ class Queue:
         with state.lock:
             if state.given == state.finished:
                 mark.reach()
-                return mark
-            state.given += 1
-            state.work.put(mark)
+            else:
+                state.add(mark)
         return mark
 
     def close(self) -> None:
@@ -100,18 +115,14 @@ class Queue:
         state = self._state
         state.raise_failure()
         with state.lock:
-            if state.thread is None:
-                state.thread = threading.Thread(target=_serve, args=(state,), name="gyral-queue", daemon=True)
-                state.thread.start()
-            state.given += 1
-            state.work.put(work)
+            state.add(work)
 
     def _forget(self) -> None:
         """In a forked child: the thread is gone, and with it the work that the parent will do."""
         if not self._closed:
             self._end.detach()
             self._state = _State()
-            self._end = weakref.finalize(self, self._state.work.put, None)
+            self._end = weakref.finalize(self, self._state.end)
             self._end.atexit = False
 
 
@@ -132,7 +143,15 @@ def wait_until(mark: Mark, seconds: float) -> bool:
 
 
 def _serve(state: _State) -> None:
-    while (item := state.work.get()) is not None:
+    while True:
+        item = state.work.get()
+        if item is None:
+            # A mark may be asked for by what is collected together with the queue, after its end.
+            with state.lock:
+                if state.given == state.finished:
+                    state.thread = None
+                    return
+            continue
         if isinstance(item, Mark):
             state.finished += 1
             item.reach()
