@@ -277,3 +277,28 @@ def test_the_process_has_one_store() -> None:
     from gyral.jit import tuned
 
     assert tuned.disk is programs.disk
+
+
+@pytest.mark.usefixtures("store")
+def test_devices_that_run_blocks_are_tuned_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default's own block is no candidate; each other one is compiled, right and timed."""
+    if "opencl" not in {device.kind for device in gy.devices()}:
+        pytest.skip("no OpenCL device is here")
+    device = gy.device("opencl")
+    monkeypatch.setattr(tune, "BLOCKS", {1: ((256,), (64,), (128,), (1 << 20,))})
+    x, y = (gy.array(a, device=device) for a in arguments(3000))
+    found = gy.kernel(body).tune(3000, x, y, samples=2, budget=60)
+    assert {trial.choice.label for trial in found.trials} == {"default", "block=64", "block=128"}
+    assert [trial.fault for trial in found.trials] == ["", "", ""]
+    np.testing.assert_array_equal(y.numpy(), 1)
+
+
+@pytest.mark.usefixtures("store")
+def test_numpy_arrays_are_brought_to_the_device_once() -> None:
+    """What is timed are launches, not copies; the host's arrays stay as they are."""
+    if "opencl" not in {device.kind for device in gy.devices()}:
+        pytest.skip("no OpenCL device is here")
+    x, y = arguments()
+    found = gy.kernel(body).tune(1000, x, y, blocks=[32], samples=2, budget=60, device="opencl")
+    assert ([trial.fault for trial in found.trials], found.device) == (["", ""], "opencl")
+    np.testing.assert_array_equal(y, 1)

@@ -95,7 +95,7 @@ class _Runner:
 
 @dataclass(slots=True)
 class _Session:
-    """One call of the tuner under way."""
+    """One call of the tuner under way. `own`: the block that the default has where kernels run by blocks."""
 
     kernel: Kernel
     shape: tuple[int, ...]
@@ -106,6 +106,7 @@ class _Session:
     watch: Stopwatch
     clock: Clock
     end: float
+    own: tuple[int, ...] = ()
     repeat: int = 1
     faults: dict[Choice, str] = field(default_factory=dict)
 
@@ -246,6 +247,8 @@ def _begin(
         clock,
         end,
     )
+    if targets.target(there.kind).by_blocks:
+        session.own = program.signature.item[-len(extents) :]
     launch = _launch_of(kernel, DEFAULT, extents, there, rehearsal)
     launch()
     session.expected = rehearsal.results()
@@ -275,7 +278,7 @@ def _candidates(
         return list(dict.fromkeys(asked + [Choice(tile=check_tile(name, tile)) for tile in tiles or ()]))
     if not targets.target(session.there.kind).by_blocks:
         return [Choice(tile=tile) for tile in TILES[min(rank, 2)]]
-    fitting = [block for block in BLOCKS[rank] if math.prod(block) <= most]
+    fitting = [block for block in BLOCKS[rank] if math.prod(block) <= most and block != session.own]
     return [Choice(block=block) for block in fitting if _fills(block, session.shape)] or [
         Choice(block=fitting[0])
     ]
