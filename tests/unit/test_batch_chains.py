@@ -94,6 +94,47 @@ def test_temporaries_that_cannot_be_dropped_are_kept() -> None:
     np.testing.assert_array_equal(pool[N : 2 * N], np.roll(pool[:N] * 2 + 7, -1) - 3)
 
 
+@gy.kernel
+def sized(x: gy.Array[gy.i32], y: gy.Array[gy.i32]):
+    i = gy.global_id()
+    y[i] = x[i] * x.size
+
+
+def test_a_temporary_that_is_asked_for_its_extent_is_kept() -> None:
+    """The kernels are one all the same, and the array is written."""
+    pool = fresh()
+    batch = gy.Batch(fuse=True)
+    t = batch.temporary(N, gy.i32)
+    batch.add(linear, N, pool[:N], t, 2).add(sized, N, t, pool[N : 2 * N])
+    for _ in range(2):
+        batch.set(0, c=3)
+        batch()
+    assert batch.launches == ("linear+sized",)
+    np.testing.assert_array_equal(t.numpy(), pool[:N] * 3 + 7)
+    np.testing.assert_array_equal(pool[N : 2 * N], t.numpy() * N)
+
+
+def test_what_could_not_be_fused_is_not_tried_again() -> None:
+    """New numbers lead to the same kernels as before."""
+    pool = fresh()
+    a, b, c = pool[:N], pool[N : 2 * N], pool[2 * N : 3 * N]
+    batch = gy.Batch(fuse=True).add(linear, N, a, b, 2).add(neighbour, N, b, c, 3)
+    batch()
+    batch.set(1, c=4)
+    batch()
+    assert batch.launches == ("linear", "neighbour")
+    np.testing.assert_array_equal(c, np.roll(a * 2 + 7, -1) - 4)
+
+
+def test_kernels_with_unlike_options_are_not_fused() -> None:
+    """What fuse() refuses for its members' sake leaves the launches as they are."""
+    pool = fresh()
+    other = gy.kernel(downcast=True)(linear.__gyral_kernel__)
+    batch = gy.Batch(fuse=True).add(linear, N, pool[:N], pool[N : 2 * N], 2)
+    batch.add(other, N, pool[N : 2 * N], pool[2 * N : 3 * N], 3)
+    assert batch.launches == ("linear", "linear")
+
+
 def test_arguments_of_a_fused_batch_can_change() -> None:
     """Numbers and arrays are replaced, and what may be fused is found anew."""
     pool = fresh()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import gyral as gy
 from gyral.core.driver import Launch, Pointer, Step
-from gyral.core.errors import UserError
+from gyral.core.errors import StateError, UserError
 from gyral.core.events import Copied, Event, listening
 from gyral.drivers.cpu.graph import levels
 from gyral.drivers.null.driver import NullDriver
@@ -173,6 +173,17 @@ def test_copies_can_be_forbidden() -> None:
     with pytest.raises(UserError, match="implicit_copies=False") as caught:
         batch()
     assert caught.value.__notes__ == ["in member 0 of a batch, copy"]
+
+
+def test_a_batch_on_a_device_that_was_closed_is_not_replayed() -> None:
+    """Its arrays are gone with the device."""
+    there = Device("null:6", NullDriver(6))
+    a = gy.empty(8, gy.f32, device=there)
+    batch = gy.Batch().add(copy, 8, a, a)
+    batch()
+    there.reset()
+    with pytest.raises(StateError, match="null:6 is closed"):
+        batch()
 
 
 def test_a_time_limit_holds_for_each_launch() -> None:
