@@ -93,7 +93,7 @@ def _head(w: Writer, op: Any, iv: Value) -> tuple[str, list[str], list[str]]:
     """The head of a counted loop, and what its first and last lines are."""
     lower, upper, step = w.all([op.lower, op.upper, op.step])
     t = w.dialect.real(iv.type)
-    w.names[iv] = name = w.fresh("i")
+    w.names[iv] = name = w.fresh("j")
     by = op.step.owner.value if isinstance(op.step.owner, ConstOp) else None
     if by in (1, -1) or (by is not None and _ends_inside(op, t, by)):
         sign = "<" if by is None or by > 0 else ">"
