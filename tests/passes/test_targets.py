@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 from typing import Any
 
@@ -69,6 +70,15 @@ TOGETHER = [c for c in conformance.cases() if c.row in ("block", "subgroups")]
 def test_words_of_blocks_and_subgroups_keep_their_meaning(case: Case, spec: TargetSpec) -> None:
     """Blocks of every size, threads missing, every type."""
     assert disagreement(case, spec) == []
+
+
+BITS = [c for c in conformance.cases() if c.row in ("bit operations", "casts")]
+
+
+@pytest.mark.parametrize("case", BITS, ids=lambda case: case.id)
+def test_bits_and_conversions_keep_their_meaning(case: Case) -> None:
+    """Every type's bit work, and casts between all of them, in 32 bits."""
+    assert disagreement(case, WORDS) == []
 
 
 def fuzzed(program: Program, kernel: Any, spec: TargetSpec | None) -> tuple[str, list[np.ndarray]]:
@@ -214,6 +224,21 @@ def test_f64_is_computed_in_f32_where_that_is_allowed(spec: TargetSpec) -> None:
         close = Tolerance(relative=1e-6)
         pairs = zip(case.effects(expected), case.effects(got), strict=True)
         assert [text for (n, a), (_, b) in pairs if (text := difference(n, a, b, close))] == []
+
+
+def test_the_bits_of_f64_are_those_of_storage() -> None:
+    """Read as an integer, and made of one, a downcast value shows the bits of its f64."""
+    text = (
+        'control.func {symbol = "k", kind = "kernel", block = (4)} (%y: array<f64, 1>, %n: array<i64, 1>) {\n'
+        "%i = arith.const {value = 0} : index\n%v = memory.load %y, %i : f64\n%w = arith.add %v, %v : f64\n"
+        "%b = cast.bits %w : i64\nmemory.store %b, %n, %i\n%h = arith.const {value = 0x1.0p-1} : f64\n"
+        "%f = cast.bits %b : f64\n%g = arith.add %f, %h : f64\nmemory.store %g, %y, %i\ncontrol.return\n}\n"
+    )
+    spec = TargetSpec("llvm", f64=False, int64=False, gangs="shared", downcast=True)
+    module = pipeline.run(parse_module(text), CompileOptions(block=(4,)), spec, verify=True)
+    y, n = array("d", [1.25]), array("q", [0])
+    launch.run(module, (1,), (4,), [y, n], index_bits=32)
+    assert (y[0], struct.pack("<q", n[0])) == (3.0, struct.pack("<d", 2.5))
 
 
 def test_lost_precision_is_told_by_line() -> None:

@@ -48,7 +48,11 @@ class _Run(Retype):
         return self.put(w, "f32_of_double", *w.builder.op(SplitOp, value).results)
 
     def leave(self, w: Write, parts: list[Value], t: DType) -> Value:
-        return w.builder.value(JoinOp, *self.put(w, "double_of_f32", *parts), type=f64)
+        return w.builder.value(JoinOp, *self.words(w, parts[0]), type=f64)
+
+    def words(self, w: Write, value: Value) -> list[Value]:
+        """The words of the f64 that is this f32."""
+        return self.put(w, "double_of_f32", value)
 
     def put(self, w: Write, name: str, *values: Value) -> list[Value]:
         """A library function at the writer's place."""
@@ -63,18 +67,16 @@ class _Run(Retype):
         super().visit(op)
 
     def compute(self, w: Write, op: Op) -> list[list[Value]]:
-        value = op.operands[0] if op.operands else None
         if op.name == "arith.const":
             return [[w.const(f32, round_float(f32, op.attributes["value"]))]]
         if op.name == "cast.bits":
-            source: Any = value.type  # type: ignore[union-attr]
-            if source is f64:
-                return [[w.bits(self.leave(w, self.parts[value], f64), op.results[0].type)]]  # type: ignore[index]
-            return [self.arrive(w, w.bits(value, f64))]  # type: ignore[arg-type]
+            target: Any = op.results[0].type
+            if target is f64:
+                return [self.arrive(w, op.operands[0])]
+            return [[w.builder.value(JoinOp, *self.words(w, self.only(op.operands[0])), type=target)]]
         if op.name == "cast.convert":
-            given = self.only(value)  # type: ignore[arg-type]
-            target: Any = self.becomes(op.results[0].type)
-            wanted = target[0] if target else op.results[0].type
+            given = self.only(op.operands[0])
+            (wanted,) = self.becomes(op.results[0].type) or (op.results[0].type,)
             return [[given if given.type is wanted else w.cast(given, wanted)]]
         return self.same(w, op)
 
