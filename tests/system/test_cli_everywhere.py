@@ -13,7 +13,7 @@ import pytest
 from tests.command_line import gyral
 
 import gyral as gy
-from gyral.cli import check, everywhere
+from gyral.cli import check, everywhere, inventory
 from gyral.cli.everywhere import Column, cell, counts, resources, table
 from gyral.cli.exits import Exit
 from gyral.core.errors import UnsupportedError
@@ -164,3 +164,21 @@ def test_a_device_that_refuses_a_kernel_is_told_and_no_failure(
     monkeypatch.setattr("gyral.cli.trial.run_trials", refuse)
     assert gyral(monkeypatch, "check", f"{file}:double", "--device", "all", "--random", "3") == Exit.OK
     assert "refused: it has no f32" in capsys.readouterr().out
+
+
+def test_kinds_that_are_not_here_are_listed_with_their_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`gyral devices` says of each missing kind what is missing."""
+
+    def refuse(kind: str) -> Any:
+        raise UnsupportedError(f"there is no driver of {kind}")
+
+    cpu = gy.device("cpu")
+    monkeypatch.setattr(inventory, "devices", lambda: [cpu])
+    monkeypatch.setattr(inventory, "device_named", refuse)
+    assert gyral(monkeypatch, "devices") == Exit.OK
+    out = capsys.readouterr().out
+    assert "no cuda: there is no driver of cuda" in out
+    assert "no metal: there is no driver of metal" in out
+    assert "no cpu" not in out

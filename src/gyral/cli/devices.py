@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gyral.cli.inventory import device_rows, device_table
+from gyral.cli.inventory import absences, device_rows, device_table
 from gyral.cli.output import people, print_json
 
 
@@ -16,3 +16,5 @@ def devices(
         print_json(device_rows())
     else:
         people().print(device_table())
+        for kind, reason in absences().items():
+            people().print(f"no {kind}: {reason}", markup=False, highlight=False, soft_wrap=True)

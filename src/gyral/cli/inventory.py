@@ -2,6 +2,9 @@
 
 from rich.table import Table
 
+from gyral.core.errors import GyralError
+from gyral.jit.targets import TARGETS
+from gyral.runtime.device import device as device_named
 from gyral.runtime.device import devices
 
 
@@ -22,9 +25,23 @@ def device_rows() -> list[dict[str, object]]:
                 "ieee": caps.ieee,
                 "dtypes": sorted(dtype.name for dtype in caps.dtypes),
                 "atomics": sorted(dtype.name for dtype in caps.atomics),
+                "features": list(caps.features),
             }
         )
     return rows
+
+
+def absences() -> dict[str, str]:
+    """The kinds of devices that are not here, and why."""
+    here = {device.kind for device in devices()}
+    found: dict[str, str] = {}
+    for row in TARGETS.values():
+        if row.listed and row.kind not in here:
+            try:
+                device_named(row.kind)
+            except GyralError as error:
+                found[row.kind] = str(error)
+    return found
 
 
 def size(number: int) -> str:
