@@ -25,6 +25,7 @@ from gyral.jit.scalars import bits_of
 from gyral.jit.timelimit import run_within
 from gyral.jit.transfer import Copies
 from gyral.runtime.array import DeviceArray
+from gyral.runtime.buffer import Buffer
 from gyral.runtime.device import Device, current_device
 from gyral.runtime.stream import Stream
 
@@ -130,9 +131,10 @@ def run(
     packed = pack(signature, given, copies.pointers)
     keep = (*(a.owner for a in arrays), *copies.kept)
     caps = device.capabilities
-    if signature.needs_record and not caps.unified and context.current().time_limit is None:
+    limit = context.current().time_limit
+    if signature.needs_record and not caps.unified:
         try:
-            _run_recorded(device, program, Launch(shape, packed, keep=keep), arrays)
+            _run_recorded(kernel, device, program, Launch(shape, packed, keep=keep), buffers, limit)
         except KernelFault:
             copies.bring_back()  # what was written stands, as it does in shared memory
             raise
@@ -141,7 +143,7 @@ def run(
     record = new_record(signature) if signature.needs_record else None
     done = None if record is None else lambda: report(record, signature, shape)
     launch = Launch(shape, packed, record, keep, done)
-    if (limit := context.current().time_limit) is not None:
+    if limit is not None:
         run_within(kernel, device, program, launch, buffers, limit)
         copies.bring_back()
         return
@@ -162,13 +164,19 @@ def run(
     )
 
 
-def _run_recorded(device: Device, program: Any, launch: Launch, arrays: Sequence[ArrayGiven]) -> None:
+def _run_recorded(
+    kernel: str, device: Device, program: Any, launch: Launch, buffers: Sequence[Buffer], limit: float | None
+) -> None:
     """Run a launch that may fail or print to its end, so that what it says is said by this very call."""
-    for array in arrays:
-        if isinstance(array.owner, DeviceArray):
-            array.owner.wait()
     record = new_device_record(device, program.signature, launch.shape)
-    device.driver.launch(None, program, replace(launch, record=record.pointer))
+    launch = replace(launch, record=record.pointer, keep=(*launch.keep, record))
+    if limit is not None:
+        run_within(kernel, device, program, launch, buffers, limit)
+    else:
+        for buffer in buffers:
+            for mark in buffer.marks.values():
+                device.driver.wait(mark)
+        device.driver.launch(None, program, launch)
     record.report(program.signature, launch.shape)
 
 

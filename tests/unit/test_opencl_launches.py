@@ -1,0 +1,85 @@
+"""Kernels on the OpenCL device beside what else the runtime does there: limits, checks, streams, copies."""
+
+import numpy as np
+import pytest
+
+import gyral as gy
+from gyral.core.errors import DeviceError, DeviceErrorKind, KernelFault
+from gyral.drivers.opencl import identity
+
+pytestmark = pytest.mark.skipif(identity.count() == 0, reason="no OpenCL device is installed here")
+
+
+@gy.kernel
+def insist(x: gy.Array[gy.f32]):
+    i = gy.global_id()
+    assert i < 5, "too far"
+    x[i] = 1.0
+
+
+@gy.kernel
+def grow(x: gy.Array[gy.f32], n: gy.i32):
+    i = gy.global_id()
+    value = x[i]
+    for _ in range(n):
+        value = gy.sin(value) + 1.0
+    x[i] = value
+
+
+@gy.kernel
+def double(x: gy.Array[gy.f32]):
+    i = gy.global_id()
+    x[i] = x[i] * 2
+
+
+def test_a_limited_launch_reports_its_checks() -> None:
+    """A failed check is told by a launch with a time limit as by one without."""
+    made = gy.zeros(10, gy.f32, device="opencl")
+    with gy.options(check=True, time_limit=60), pytest.raises(KernelFault, match="too far") as caught:
+        insist[10](made)
+    assert caught.value.thread == (5,)
+    assert made.numpy().tolist() == [1] * 5 + [0] * 5
+
+
+def test_a_launch_over_its_time_says_what_helps() -> None:
+    """A launch that takes too long is given up, and other work goes on."""
+    made = gy.zeros(1, gy.f32, device="opencl")
+    with (
+        gy.options(time_limit=0.01),
+        pytest.raises(DeviceError, match=r"0\.01 s; .*device\.reset\(\)") as caught,
+    ):
+        grow[1](made, 3_000_000)
+    assert caught.value.kind is DeviceErrorKind.TRANSIENT
+    assert gy.full(2, 3, gy.f32, device="opencl").numpy().tolist() == [3, 3]
+
+
+def test_launches_and_copies_share_a_stream() -> None:
+    """Copies in, launches and copies out of one stream follow one another without waiting for any."""
+    device = gy.device("opencl")
+    stream = device.stream()
+    source = gy.empty_pinned(1000, gy.f32, device=device)
+    target = gy.empty_pinned(1000, gy.f32, device=device)
+    source[:] = np.arange(1000)
+    made = gy.empty(1000, gy.f32, device=device)
+    with stream:
+        made.copy_from(source, stream=stream)
+        double[1000](made)
+        double[500](made[::2])
+        made.copy_to(target, stream=stream)
+    stream.synchronize()
+    expected = 2.0 * np.arange(1000)
+    expected[::2] *= 2
+    np.testing.assert_array_equal(target, expected)
+
+
+def test_dropped_arrays_are_not_reused_under_work() -> None:
+    """Memory of an array dropped while a launch uses it is not handed out until that is done."""
+    device = gy.device("opencl")
+    slow = gy.zeros(1, gy.f32, device=device)
+    with device.stream():
+        grow[1](slow, 300_000)
+    expected = slow.copy()
+    del slow
+    others = [gy.full(1, 7, gy.f32, device=device) for _ in range(8)]
+    assert [other.numpy()[0] for other in others] == [7] * 8
+    assert 0 < expected.numpy()[0] < 2
