@@ -101,7 +101,7 @@ def test_checks_leave_only_the_guarded_body() -> None:
 def test_a_step_of_one_is_a_plain_loop() -> None:
     """range(n) becomes a loop that compilers count at sight."""
     text = text_of(barriers(), "opencl")
-    assert re.search(r"for \(i32 (i\d+) = 0; \1 < v\d+; \+\+\1\) \{", text)
+    assert re.search(r"for \(i32 (j\d+) = 0; \1 < v\d+; \+\+\1\) \{", text)
 
 
 def test_an_unknown_step_inside_a_loop_takes_no_division() -> None:
