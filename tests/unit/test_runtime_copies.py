@@ -8,14 +8,10 @@ import pytest
 from tests.shared_device import SharedDriver
 
 import gyral as gy
-from gyral.core.errors import UserError
-from gyral.drivers.opencl import identity
+from gyral.core.errors import UnsupportedError, UserError
 from gyral.runtime import device as devices
 from gyral.runtime import transfer
 
-OPENCL = pytest.param(
-    "opencl", marks=pytest.mark.skipif(identity.count() == 0, reason="no OpenCL device is installed here")
-)
 VIEWS: dict[str, Callable[[Any], Any]] = {
     "rows": lambda a: a[1:3],
     "columns": lambda a: a[:, 1:3],
@@ -27,13 +23,16 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.fixture(params=["null", "shared", "cpu", OPENCL])
+@pytest.fixture(params=["null", "shared", "cpu", "opencl", "webgpu"])
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> gy.Device:
-    """A device of each sort: with no powers, with all, the host's own, and a real one."""
+    """A device of each sort: with no powers, with all, the host's own, and real ones where they are."""
     monkeypatch.setattr(devices, "_open", dict(devices._open))
     monkeypatch.setattr(devices, "_kinds", dict(devices._kinds))
     devices.register("shared", SharedDriver, listed=False)
-    return gy.device(request.param)
+    try:
+        return gy.device(request.param)
+    except UnsupportedError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ class Memories:
                 number = self._freed.popleft()
             else:
                 raise DeviceError(
-                    f"{self._device} has {_MOST} allocations alive, more than it can tell apart",
+                    f"{self._device} has {len(self._live)} allocations alive, and can tell no more apart",
                     DeviceErrorKind.RESOURCE,
                 )
             made = self._live[number] = Memory(buffer, number << SHIFT, nbytes)
