@@ -82,7 +82,7 @@ class FakeCuda:
         self._library.fake_break(code)
 
     def set(self, **values: int) -> None:
-        """Set version, devices, or what a function needs: registers, function_threads, static_shared."""
+        """Set version, devices, linked, or what a function needs: registers, function_threads, ..."""
         for what, value in values.items():
             self._library.fake_set(what.encode(), value)
 

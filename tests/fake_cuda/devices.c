@@ -24,7 +24,7 @@ static int version = 13000, devices = 2, held[MOST_DEVICES];
 static object *context[MOST_DEVICES];
 static int attribute[ATTRIBUTES];
 static _Thread_local void *current;
-static int registers = 32, function_threads = 1024, static_shared;
+static int linked = 1, registers = 32, function_threads = 1024, static_shared;
 
 void fake_heal(void);
 
@@ -54,6 +54,7 @@ void fake_device_reset(void)
 {
     version = 13000;
     devices = 2;
+    linked = 1;
     registers = 32;
     function_threads = 1024;
     static_shared = 0;
@@ -68,6 +69,8 @@ EXPORT void fake_set(const char *what, int value)
         version = value;
     else if (strcmp(what, "devices") == 0)
         devices = value;
+    else if (strcmp(what, "linked") == 0)
+        linked = value;
     else if (strcmp(what, "registers") == 0)
         registers = value;
     else if (strcmp(what, "function_threads") == 0)
@@ -153,6 +156,19 @@ EXPORT int cuDeviceGetAttribute(int *value, int number, int device)
         return INVALID_VALUE;
     *value = attribute[number];
     return SUCCESS;
+}
+
+EXPORT int cuDeviceCanAccessPeer(int *found, int device, int peer)
+{
+    BEGIN("cuDeviceCanAccessPeer", NULL);
+    *found = linked && device != peer;
+    return SUCCESS;
+}
+
+EXPORT int cuCtxEnablePeerAccess(void *peer, unsigned flags)
+{
+    BEGIN("cuCtxEnablePeerAccess", "context %d reaches context %d", fake_number(current), fake_number(peer));
+    return fake_is(peer, CONTEXT) && flags == 0 ? SUCCESS : INVALID_CONTEXT;
 }
 
 EXPORT int cuDevicePrimaryCtxRetain(void **made, int device)

@@ -125,6 +125,12 @@ EXPORT int cuMemPoolSetAttribute(void *pool, int number, void *value)
     return fake_is(pool, POOL) && number == 4 && value != NULL ? SUCCESS : INVALID_VALUE;
 }
 
+EXPORT int cuMemPoolSetAccess(void *pool, const int *access, size_t count)
+{
+    BEGIN("cuMemPoolSetAccess", "pool %d is open to device %d", fake_number(pool), access[1]);
+    return fake_is(pool, POOL) && count == 1 && access[0] == 1 && access[2] == 3 ? SUCCESS : INVALID_VALUE;
+}
+
 EXPORT int cuMemAllocFromPoolAsync(uint64_t *address, size_t bytes, void *pool, void *stream)
 {
     BEGIN("cuMemAllocFromPoolAsync", "allocate %zu on stream %d", bytes, fake_number(stream));

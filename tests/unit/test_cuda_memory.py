@@ -217,6 +217,22 @@ def test_memory_is_copied_between_devices(driver: CudaDriver) -> None:
     assert not driver.copy_peer(None, here.address, NullDriver(), 0, 4)
 
 
+@pytest.mark.parametrize("linked, opened_once", [(1, 1), (0, 0)])
+def test_linked_devices_open_their_memory_once(
+    fake: FakeCuda, driver: CudaDriver, linked: int, opened_once: int
+) -> None:
+    """Where two devices reach each other, copies need not pass through the host."""
+    fake.set(linked=linked)
+    with opened(1) as other:
+        there, here = other.allocate(4), driver.allocate(4)
+        for _ in range(2):
+            driver.copy_peer(None, here.address, other, there.address, 4)
+        calls = [
+            fake.calls(name) for name in ("cuCtxEnablePeerAccess", "cuMemPoolSetAccess", "cuMemcpyPeerAsync")
+        ]
+        assert calls == [opened_once, opened_once, 2]
+
+
 def test_the_address_of_a_view_is_that_of_its_bytes() -> None:
     """Read-only views have one too."""
     held = bytearray(8)

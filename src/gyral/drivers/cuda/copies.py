@@ -9,11 +9,9 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections import deque
-from typing import Any
 
 import numpy as np
 
-from gyral.core.driver import Driver
 from gyral.core.errors import InternalError
 from gyral.drivers.cuda.memory import is_pinned, pinned
 from gyral.drivers.cuda.queue import Mark, Queue, Streams
@@ -166,11 +164,6 @@ def address_of(view: memoryview) -> int:
     """Where the bytes of a contiguous view stand, read-only ones too."""
     address: int = np.frombuffer(view, np.uint8).__array_interface__["data"][0] if view.nbytes else 0
     return address
-
-
-def session_of(driver: Driver) -> Any:
-    """The session of another CUDA driver, None for a driver of another kind."""
-    return getattr(driver, "session", None)
 
 
 def _shortest(pattern: bytes) -> bytes:

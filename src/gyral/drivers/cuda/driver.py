@@ -13,7 +13,7 @@ from gyral.core.caps import Capabilities
 from gyral.core.driver import Driver, Launch, Step
 from gyral.drivers.cuda import capabilities as limits
 from gyral.drivers.cuda import graph as graphs
-from gyral.drivers.cuda.copies import Copies, session_of
+from gyral.drivers.cuda.copies import Copies
 from gyral.drivers.cuda.graph import Graph
 from gyral.drivers.cuda.library import NAME, library
 from gyral.drivers.cuda.memory import Allocator, Memory, pinned
@@ -164,10 +164,11 @@ class CudaDriver:
 
     def copy_peer(self, queue: Queue | None, target: int, other: Driver, source: int, nbytes: int) -> bool:
         """Copy from another CUDA device, directly where the two are linked, else through the host."""
-        there = session_of(other)
-        if not isinstance(there, Session):
+        if not isinstance(other, CudaDriver):
             return False
-        self._copies.move_from(queue or self._mine(), target, there, source, nbytes)
+        # Without a link the driver passes the bytes through the host by itself.
+        other._allocator.open_to(self.session)
+        self._copies.move_from(queue or self._mine(), target, other.session, source, nbytes)
         self._finish(queue)
         return True
 

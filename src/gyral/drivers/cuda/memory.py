@@ -16,6 +16,8 @@ from gyral.drivers.cuda.session import Session, memory_left
 _MEMORY_POOLS_SUPPORTED = 115
 _PINNED_ALLOCATION, _ON_DEVICE = 1, 1
 _RELEASE_THRESHOLD = 4
+_READ_AND_WRITE = 3
+_ALREADY_ENABLED = 704
 _KEPT_BYTES = 64 << 20
 _PORTABLE = 1
 _MEMORY_TYPE, _DEVICE_ORDINAL = 2, 9
@@ -37,6 +39,12 @@ class _PoolProperties(ctypes.Structure):
     ]
 
 
+class _Access(ctypes.Structure):
+    """CUmemAccessDesc."""
+
+    _fields_ = [("place", c_int), ("device", c_int), ("access", c_int)]
+
+
 class Memory(DeviceMemory):
     """A block of device memory; `owned`: it is ours to free."""
 
@@ -56,6 +64,7 @@ class Allocator:
         self._streams = streams
         self._pool = 0
         self._queue: Queue | None = None
+        self._reached: dict[int, bool] = {}
         if session.attribute(_MEMORY_POOLS_SUPPORTED):
             self._queue = streams.queue()
             self._pool = self._make_pool()
@@ -111,6 +120,26 @@ class Allocator:
             if ordinal.value != session.device:
                 raise UserError(f"the memory lies on cuda:{ordinal.value}, not on {session.name}")
         return Memory(self._streams.launcher, address, nbytes, owned=False)
+
+    def open_to(self, other: Session) -> bool:
+        """Let another device read this one's memory over a link between them; False where there is none."""
+        found = self._reached.get(other.device)
+        if found is None:
+            found = self._reached[other.device] = self._link(other)
+        return found
+
+    def _link(self, other: Session) -> bool:
+        if not other.integer("cuDeviceCanAccessPeer", other.device, self._session.device):
+            return False
+        with other:
+            code = other.library["cuCtxEnablePeerAccess"](self._session.context, 0)
+            if code not in (0, _ALREADY_ENABLED):
+                raise other.failure("cuCtxEnablePeerAccess", code)
+        if self._pool:
+            wanted = _Access(_ON_DEVICE, other.device, _READ_AND_WRITE)
+            with self._session as session:
+                session.call("cuMemPoolSetAccess", self._pool, byref(wanted), 1)
+        return True
 
     def close(self) -> None:
         """Give back what the pool keeps; memory that is still in use goes with the context."""
