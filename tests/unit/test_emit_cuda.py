@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
+import gyral as gy
 from gyral.compiler import pipeline
 from gyral.compiler.emit.base import Emitted
 from gyral.compiler.emit.cuda import emit
@@ -63,6 +66,18 @@ def test_cudas_compiler_takes_the_text(case: Case, features: tuple[str, ...], ch
         found.text, features, fastmath=found.signature.options.fastmath, entry="gyral_kernel"
     )
     assert made.architecture == features[0]
+
+
+@gy.kernel
+def look(x: gy.Array[gy.i32], y: gy.Array[gy.i32]):
+    y[gy.global_id()] = gy.atomic_load(x, 0)
+
+
+def test_an_array_that_is_only_loaded_atomically_compiles() -> None:
+    """An atomic load goes through a pointer that is not to constants."""
+    arguments = partial(list, [np.zeros(4, np.int32), np.zeros(4, np.int32)])
+    found = emitted(Case("C", "atomics", "load alone", look, arguments, (4,)), ("sm_90",))
+    assert codegen.assemble(found.text, ("sm_90",), entry="gyral_kernel").architecture == "sm_90"
 
 
 def test_a_small_kernel_takes_few_registers() -> None:

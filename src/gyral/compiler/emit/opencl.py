@@ -125,7 +125,7 @@ class OpenCl(Dialect):
             lines += [f"typedef {ours} any_{ours} __attribute__((may_alias));" for ours in names]
         lines += ["", "typedef struct {", *(f"  long {name};" for name in kernel.slots), "} Slots;", ""]
         lines += kernel.helpers
-        b0, b1, b2 = kernel.signature.item
+        b0, b1, b2 = kernel.signature.threads
         lines.append(f"__attribute__((reqd_work_group_size({b2}, {b1}, {b0})))")
         parameters = [f"global uchar *m{array.number}" for array in kernel.arrays]
         parameters += ["volatile global u32 *record"] * bool(kernel.signature.sites)

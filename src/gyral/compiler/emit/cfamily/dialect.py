@@ -30,7 +30,7 @@ class Dialect:
     spaces: ClassVar[dict[str, str]] = {"global": "", "shared": "", "local": ""}
     """What stands before the type of a pointer into each space."""
     whole_blocks: bool = True
-    """Whether a body with barriers is written twice: once more without guards, for blocks with all threads."""
+    """Whether a body with barriers is written twice: without guards too, for blocks with all threads."""
     proves_uniform: ClassVar[bool] = False
     """Whether the language refuses barriers it cannot prove to be in uniform control: see `is_proven`."""
     broadcast_barriers: ClassVar[bool] = True
@@ -102,6 +102,10 @@ class Dialect:
         if sign == ">>":
             return f"({real.name})({a} >> {count})"
         return f"({real.name})(({'u64' if real.bits == 64 else 'u32'}){a} << {count})"
+
+    def compare(self, sign: str, t: DType, a: str, b: str) -> str:
+        """A comparison of numbers; with NaN all are false but `!=`."""
+        return f"({a} {sign} {b})"
 
     def bitwise(self, sign: str, t: DType, a: str, b: str) -> str:
         """a & b, a | b or a ^ b of integers."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gyral.compiler.emit.cfamily.structure import ALIVE, is_mortal
+from gyral.compiler.emit.cfamily.structure import ALIVE, SOUND, is_mortal
 from gyral.compiler.emit.cfamily.writer import Mode, Writer
 from gyral.compiler.ir.graph import Block, Op, Value
 from gyral.compiler.ir.ops import control as flow
@@ -19,9 +19,6 @@ from gyral.compiler.ir.ops.grid import ActiveOp, ClockOp, FenceOp, UniformOp
 from gyral.compiler.ir.ops.memory import LoadOp, LocalOp, SharedOp
 from gyral.compiler.ir.ops.message import RequireOp
 from gyral.compiler.ir.traits import EFFECT, GANG, PURE, READS, SYNC, WRITES
-
-SOUND = "sound"
-"""The variable that says that no check failed that is the same for the whole block."""
 
 
 def is_common(op: Op) -> bool:

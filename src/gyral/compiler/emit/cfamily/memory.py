@@ -25,9 +25,10 @@ def arrays(function: Op, options: CompileOptions, written: set[Value]) -> dict[V
         if isinstance(value.type, ArrayType):
             place = len(found)
             unit = place < len(options.unit_stride) and options.unit_stride[place]
+            atomics = atomic_leaves(value)  # whose loads too are said of memory that may be written
             found[value] = Memory(
-                f"a{number}", value.type, "global", place, unit, value in written,
-                options.noalias or not written, atomic_leaves(value),
+                f"a{number}", value.type, "global", place, unit, value in written or bool(atomics),
+                options.noalias or not written, atomics,
             )  # fmt: skip
     return found
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gyral.compiler.emit.cfamily.grid import thread_number
-from gyral.compiler.emit.cfamily.guards import SOUND
-from gyral.compiler.emit.cfamily.structure import ALIVE
+from gyral.compiler.emit.cfamily.structure import ALIVE, SOUND
 from gyral.compiler.emit.cfamily.writer import Mode, Writer
 from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops.message import PrintOp, RequireOp

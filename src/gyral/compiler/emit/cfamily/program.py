@@ -112,7 +112,7 @@ def _body(w: Writer) -> None:
         w.depth += 1
     w.mode = Mode.ALL
     if w.mortal:
-        w.put(d.var(bool_, structure.ALIVE, there), d.var(bool_, guards.SOUND, "true"))
+        w.put(d.var(bool_, structure.ALIVE, there), d.var(bool_, structure.SOUND, "true"))
     else:
         w.put(d.let(bool_, structure.ALIVE, there))
     w.region(body)

@@ -141,7 +141,7 @@ def _cmp(w: Writer, op: Op) -> None:
     if op.operands[0].type is bool_:
         w.set(op.results[0], _TRUTHS[predicate].format(a=a, b=b))
     else:
-        w.set(op.results[0], f"({a} {_COMPARE[predicate]} {b})")
+        w.set(op.results[0], w.dialect.compare(_COMPARE[predicate], op.operands[0].type, a, b))
 
 
 def _select(w: Writer, op: Op) -> None:

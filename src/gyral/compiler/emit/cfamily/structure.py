@@ -15,6 +15,8 @@ from gyral.core.dtypes import DType, u32, u64
 
 ALIVE = "alive"
 """The variable that says whether a thread has effects."""
+SOUND = "sound"
+"""The variable that says that no check failed that is the same for the whole block."""
 
 
 def is_mortal(op: Op) -> bool:
@@ -70,8 +72,11 @@ def _assign(w: Writer, targets: list[str], values: list[Value]) -> None:
 
 
 def _watched(w: Writer, op: Op, go: str) -> str:
-    """A loop's condition, with the thread's life where the loop can end that."""
-    return f"{go} && {ALIVE}" if w.mode is Mode.ACTIVE and is_mortal(op) else go
+    """A loop's condition, with what ends it early where checks fail, as what it waits for may never come."""
+    mortal = is_mortal(op)
+    if w.mode is Mode.ALL and w.mortal and (mortal or isinstance(op, flow.WhileOp)):
+        return f"{go} && {SOUND}"
+    return f"{go} && {ALIVE}" if w.mode is Mode.ACTIVE and mortal else go
 
 
 def _for(w: Writer, op: Any) -> None:
