@@ -78,7 +78,9 @@ def test_a_failed_thread_goes_on_to_the_barriers() -> None:
     with gy.device("opencl"), pytest.raises(KernelFault, match="zero") as caught:
         uneven[40](n, x, y)
     i = np.arange(40)
-    wanted = sum((i // 16 <= 2 - turn) * (100 // np.maximum(9 - i % 10 + turn, 1)) for turn in range(3))
+    wanted = np.zeros(40, np.int64)
+    for turn in range(3):
+        wanted += (i // 16 <= 2 - turn) * (100 // np.maximum(9 - i % 10 + turn, 1))
     wanted[9::10] = -1
     assert (caught.value.thread, y.tolist()) == ((9,), wanted.tolist())
 
