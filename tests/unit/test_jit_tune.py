@@ -30,6 +30,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> DiskCache:
     """A cache of this test's own, instead of the process's."""
     made = DiskCache(str(tmp_path), 1 << 24)
     monkeypatch.setattr("gyral.jit.tuned.disk", lambda: made)
+    monkeypatch.setattr(programs, "disk", lambda: made)
     return made
 
 
@@ -277,6 +278,16 @@ def test_the_process_has_one_store() -> None:
     from gyral.jit import tuned
 
     assert tuned.disk is programs.disk
+
+
+def test_nothing_of_the_tuner_is_loaded_where_it_never_ran(store: DiskCache) -> None:
+    """Launches look for answers only where a tuner kept one."""
+    kernel = gy.kernel(body)
+    assert chosen_tile(kernel, 1000) == ()
+    assert "tuned" not in kernel.__dict__
+    gy.kernel(body).tune(1000, *arguments(), tiles=[(1, 2)], samples=1, budget=60)
+    assert chosen_tile(kernel, 1000) in ((), (1, 2))
+    assert "tuned" in kernel.__dict__
 
 
 @pytest.mark.usefixtures("store")

@@ -14,7 +14,6 @@ from gyral.jit.cache import DiskCache
 from gyral.jit.key import fingerprint
 from gyral.jit.tuned import (
     DEFAULT,
-    NO_ADVICE,
     Advice,
     Answer,
     Choice,
@@ -111,15 +110,15 @@ def test_sizes_fall_into_classes_by_powers_of_two(shape: tuple[int, ...], size: 
 def test_advice_holds_for_its_class_alone() -> None:
     """Launches of other sizes get the default, and each says for which counts it holds."""
     answers = {11: ANSWER}
-    assert advise(answers, (32, 33)) == Advice(TILE, (1024, 2047))
-    assert advise(answers, (100,)) == Advice(DEFAULT, (64, 127))
-    assert advise(answers, (0,)) == Advice(DEFAULT, (0, 0))
+    assert advise(answers, (32, 33)) == Advice((), (2, 4), (1024, 2047))
+    assert advise(answers, (100,)) == Advice((), (), (64, 127))
+    assert advise(answers, (0,)) == Advice((), (), (0, 0))
 
 
 def test_where_the_default_always_won_there_is_no_advice() -> None:
     """Then one plan serves launches of all sizes, as without the tuner."""
-    assert advise({11: Answer(DEFAULT, {})}, (1024,)) is NO_ADVICE
-    assert advise({}, (1024,)) is NO_ADVICE
+    assert advise({11: Answer(DEFAULT, {})}, (1024,)) is None
+    assert advise({}, (1024,)) is None
 
 
 def test_an_entry_belongs_to_a_kernel_its_types_its_options_and_a_device() -> None:

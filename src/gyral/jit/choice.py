@@ -57,6 +57,82 @@ class Placement:
         """The first thing the kernel needs that a device lacks, or ""."""
         return next((need for need in self.requires if not _has(capabilities, need)), "")
 
+    @staticmethod
+    def insists(given: Iterable[Given], asked: Device | None) -> bool:
+        """Whether somebody named the device: the launch, the home of a device array, or the scope."""
+        at_home = any(isinstance(g, ArrayGiven) and isinstance(g.owner, DeviceArray) for g in given)
+        return at_home or asked is not None or context.current().device is not None
+
+    def check(self, kernel: str, there: Device, line: Callable[[str], str]) -> None:
+        """UnsupportedError when a device that somebody named is not for this kernel."""
+        if not self.allows(there):
+            raise self.refusal(kernel, there.name, line(""))
+        if need := self.lacking(there.capabilities):
+            raise UnsupportedError(f"{kernel} cannot run on {there.name}: it has no {need}{line(need)}")
+
+    def refusal(self, kernel: str, sent: str, line: str) -> UnsupportedError:
+        """The error for a launch that was sent where its kernel does not go."""
+        places = [*self.devices, *([f"{self.fallback} as a fallback"] if self.fallback else [])]
+        return UnsupportedError(f"{kernel} runs on {', '.join(places)}, and was sent to {sent}{line}")
+
+    def settle(self, kernel: str, attempt: Callable[[Device], Found], line: Callable[[str], str]) -> Found:
+        """What `attempt` gives on the first device that is here, has what the kernel needs and takes it.
+
+        Falling back is told each time. UnsupportedError names every device and why it will not do.
+        """
+        wanted = self.devices or (settings.current().device,)
+        reasons: list[str] = []
+        for name in (*wanted, *([self.fallback] if self.fallback else [])):
+            there = _opened(name)
+            if isinstance(there, str):
+                reasons.append(f"{name}: {there}")
+                continue
+            if need := self.lacking(there.capabilities):
+                reasons.append(f"{name} has no {need}{line(need)}")
+                continue
+            try:
+                found = attempt(there)
+            except (UnsupportedError, CompileError) as error:
+                if isinstance(error, CompileError) and error.code != _GAP:
+                    raise
+                reasons.append(f"{name}: {error}")
+                continue
+            if name not in wanted:
+                fell = FellBack(kernel, wanted, there.name, "; ".join(reasons))
+                self.fallen[there.name] = fell
+                self.tell(fell)
+            return found
+        raise UnsupportedError(f"{kernel} can run nowhere here:\n- " + "\n- ".join(reasons))
+
+    @staticmethod
+    def tell(fell: FellBack) -> None:
+        """Say that a launch runs on a kernel's fallback: an event and a line of the log."""
+        emit(fell)
+        log = entry.load("logging:getLogger")("gyral")
+        log.warning(
+            "%s runs on %s, not on %s: %s", fell.kernel, fell.device, " or ".join(fell.wanted), fell.reason
+        )
+
+    def telling(self, fell: FellBack, launch: Callable[[], None]) -> Callable[[], None]:
+        """A launch on the fallback that says so each time."""
+
+        def told() -> None:
+            self.tell(fell)
+            launch()
+
+        return told
+
+    @staticmethod
+    def line_of(function: Callable[..., Any], request: Any, need: str) -> str:
+        """Where a kernel first uses what it needs, else where it is defined, in words that end a message."""
+        span = targets.first_use(request, need) if need else None
+        if span is None:
+            code = functions_of(function)[0].__code__
+            span = Span(code.co_filename, code.co_firstlineno, 0, code.co_firstlineno, 0)
+        text = linecache.getline(span.file, span.line).strip()
+        verb = ", needed at" if need else ", by"
+        return f"{verb} {span.file}:{span.line}{f': {text}' if text else ''}"
+
 
 def placement(
     kernel: str, devices: Any = None, fallback: Any = None, requires: Any = None
@@ -72,78 +148,6 @@ def placement(
         raise UserError(f"{kernel}: {other!r} is among devices, so it is no fallback")
     needs = tuple(_need(kernel, need) for need in _listed(kernel, "requires", requires))
     return Placement(wanted, other, needs)
-
-
-def insists(given: Iterable[Given], asked: Device | None) -> bool:
-    """Whether somebody named the device: the launch, the home of a device array, or the scope."""
-    at_home = any(isinstance(g, ArrayGiven) and isinstance(g.owner, DeviceArray) for g in given)
-    return at_home or asked is not None or context.current().device is not None
-
-
-def check_insisted(placed: Placement, kernel: str, there: Device, line: Callable[[str], str]) -> None:
-    """UnsupportedError when a device that somebody named is not for this kernel."""
-    if not placed.allows(there):
-        raise refused(placed, kernel, there.name, line(""))
-    if need := placed.lacking(there.capabilities):
-        raise UnsupportedError(f"{kernel} cannot run on {there.name}: it has no {need}{line(need)}")
-
-
-def refused(placed: Placement, kernel: str, sent: str, line: str) -> UnsupportedError:
-    """The error for a launch that was sent where its kernel does not go."""
-    places = [*placed.devices, *([f"{placed.fallback} as a fallback"] if placed.fallback else [])]
-    return UnsupportedError(f"{kernel} runs on {', '.join(places)}, and was sent to {sent}{line}")
-
-
-def settle(
-    placed: Placement, kernel: str, attempt: Callable[[Device], Found], line: Callable[[str], str]
-) -> Found:
-    """What `attempt` gives on the first device that is here, has what the kernel needs and takes the kernel.
-
-    Falling back is told each time. UnsupportedError names every device and why it will not do.
-    """
-    wanted = placed.devices or (settings.current().device,)
-    reasons: list[str] = []
-    for name in (*wanted, *([placed.fallback] if placed.fallback else [])):
-        there = _opened(name)
-        if isinstance(there, str):
-            reasons.append(f"{name}: {there}")
-            continue
-        if need := placed.lacking(there.capabilities):
-            reasons.append(f"{name} has no {need}{line(need)}")
-            continue
-        try:
-            found = attempt(there)
-        except (UnsupportedError, CompileError) as error:
-            if isinstance(error, CompileError) and error.code != _GAP:
-                raise
-            reasons.append(f"{name}: {error}")
-            continue
-        if name not in wanted:
-            fell = FellBack(kernel, wanted, there.name, "; ".join(reasons))
-            placed.fallen[there.name] = fell
-            tell(fell)
-        return found
-    raise UnsupportedError(f"{kernel} can run nowhere here:\n- " + "\n- ".join(reasons))
-
-
-def tell(fell: FellBack) -> None:
-    """Say that a launch runs on a kernel's fallback: an event and a line of the log."""
-    emit(fell)
-    log = entry.load("logging:getLogger")("gyral")
-    log.warning(
-        "%s runs on %s, not on %s: %s", fell.kernel, fell.device, " or ".join(fell.wanted), fell.reason
-    )
-
-
-def line_of(function: Callable[..., Any], request: Any, need: str) -> str:
-    """Where a kernel first uses what it needs, else where it is defined, in words that end a message."""
-    span = targets.first_use(request, need) if need else None
-    if span is None:
-        code = functions_of(function)[0].__code__
-        span = Span(code.co_filename, code.co_firstlineno, 0, code.co_firstlineno, 0)
-    text = linecache.getline(span.file, span.line).strip()
-    verb = ", needed at" if need else ", by"
-    return f"{verb} {span.file}:{span.line}{f': {text}' if text else ''}"
 
 
 def _has(capabilities: Capabilities, need: str) -> bool:

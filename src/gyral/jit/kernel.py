@@ -16,17 +16,15 @@ from gyral.core.errors import UnsupportedError, UserError
 from gyral.core.events import FellBack
 from gyral.core.native import Dispatcher
 from gyral.jit.arguments import ArrayGiven, Given, contiguous, exact, take
-from gyral.jit.choice import check_insisted, insists, line_of, placement, refused, settle, tell
 from gyral.jit.inspection import Interpretation, kinds_of_types, show_ir
 from gyral.jit.launch import check_block, check_shape, choose_device, in_place, plans_launch, run
 from gyral.jit.parameters import Parameter, bind, parameters_of
 from gyral.jit.plan import bound, dispatch_plan, fits_plan, has_launcher, plan_arguments, plan_kinds
-from gyral.jit.programs import Programs
+from gyral.jit.programs import Programs, has_answers
 from gyral.jit.ranks import Unranked, rank_of
 from gyral.jit.request import Request
 from gyral.jit.specialise import Spec, Terms, check_tile, declared, specialise, tiled
 from gyral.jit.targets import kind_of_source, print_source, target
-from gyral.jit.tuned import NO_ADVICE, Advice, Subject, Tuned
 from gyral.jit.variants import MISSED, Variant, run_recorded
 from gyral.runtime.device import Device, check_level, device
 from gyral.runtime.stream import Stream
@@ -67,9 +65,10 @@ class Kernel(Dispatcher):
         self.tile = check_tile(self.name, tile)
         self.check: Check | None = check_level(check)
         self._programs = Programs(self.name, function, rank)
-        self.placement = placement(self.name, devices, fallback, requires)
+        self.placement: Any = None
+        if not (devices is fallback is requires is None):
+            self.placement = entry.load("gyral.jit.choice:placement")(self.name, devices, fallback, requires)
         self.tunable = True
-        self.tuned = Tuned(self._programs)
         self._plans: dict[tuple[Any, ...], Any] = {}
         self._signatures: dict[Any, Signature] = {}
         self._variants: dict[tuple[Any, ...], Variant] = {}
@@ -117,7 +116,7 @@ class Kernel(Dispatcher):
         there, spec, program = self._prepare(extents, block, given, None)
         launch = functools.partial(run, self.name, there, program, extents, given, None)
         if (fell := self._fell(there, given, None)) is not None:
-            return functools.partial(_tell_and_launch, fell, launch)
+            return self.placement.telling(fell, launch)
         if self._is_native(there, spec, given) and not program.signature.needs_record:
             plan = self._plan(program, spec, extents, block, there)
             try:
@@ -130,7 +129,7 @@ class Kernel(Dispatcher):
         """Compile for argument types (the annotations' by default) without running. Needs no device."""
         kind = device.kind if isinstance(device, Device) else str(device).partition(":")[0]
         if self.placement is not None and not self.placement.allows_kind(kind):
-            raise refused(self.placement, self.name, kind, self._line((), ""))
+            raise self.placement.refusal(self.name, kind, self._line((), ""))
         return self._programs.artifact(self.declared(types, kind, **options))
 
     def ir(self, *types: Any, stage: str | None = None, **options: Any) -> str:
@@ -209,12 +208,12 @@ class Kernel(Dispatcher):
         if self.placement is None:
             return self._prepare_on(choose_device(self.name, given, asked), shape, block, given)
         line = functools.partial(self._line, tuple(g.kind for g in given))
-        if insists(given, asked):
+        if self.placement.insists(given, asked):
             there = choose_device(self.name, given, asked)
-            check_insisted(self.placement, self.name, there, line)
+            self.placement.check(self.name, there, line)
             return self._prepare_on(there, shape, block, given)
-        return settle(
-            self.placement, self.name, lambda there: self._prepare_on(there, shape, block, given), line
+        return self.placement.settle(
+            self.name, lambda there: self._prepare_on(there, shape, block, given), line
         )
 
     def _prepare_on(
@@ -224,9 +223,9 @@ class Kernel(Dispatcher):
             given = [contiguous(g) if isinstance(g, ArrayGiven) and g.host is not None else g for g in given]
         caps = there.capabilities
         kinds = tuple(g.kind for g in given)
-        advised = self._advice(there, kinds, shape, block).choice
-        chosen = self.block_for(block, len(shape), caps.max_block) or advised.block
-        tile = self.tile or advised.tile
+        advised = self._advice(there, kinds, shape, block)
+        chosen = self.block_for(block, len(shape), caps.max_block) or (advised.block if advised else ())
+        tile = self.tile or (advised.tile if advised else ())
         known = self._programs.writes(kinds)
         terms = Terms(
             there.kind,
@@ -251,16 +250,23 @@ class Kernel(Dispatcher):
             check_shape(self.name, shape, self.rank)
         return there, spec, program
 
-    def _advice(self, there: Device, kinds: tuple[Any, ...], shape: tuple[int, ...], block: Block) -> Advice:
-        """What the tuner knows of a launch that leaves it a choice."""
+    def _advice(self, there: Device, kinds: tuple[Any, ...], shape: tuple[int, ...], block: Block) -> Any:
+        """What the tuner knows (`jit.tuned.Advice`) of a launch that leaves it a choice, or None."""
         named = block is not None or self.block is not None or self.tile
         if named or not self.tunable or self.effective_check() != "off":
-            return NO_ADVICE
-        return self.tuned.advise(self.subject(there, kinds, len(shape)), shape)
+            return None
+        # Nothing of the tuner is loaded where it never ran.
+        asked = "tuned" in self.__dict__ or has_answers()
+        return self.tuned.advise(self.subject(there, kinds, len(shape)), shape) if asked else None
 
-    def subject(self, there: Device, kinds: tuple[Any, ...], rank: int) -> Subject:
-        """What the tuner keeps its findings under, for launches as they are made here."""
-        return Subject(kinds, rank, self._is_fast(), self._downcasts(), there)
+    @functools.cached_property
+    def tuned(self) -> Any:
+        """What the tuner found out about this kernel (`jit.tuned.Tuned`)."""
+        return entry.load("gyral.jit.tuned:Tuned")(self._programs)
+
+    def subject(self, there: Device, kinds: tuple[Any, ...], rank: int) -> Any:
+        """What the tuner keeps its findings under (`jit.tuned.Subject`), for launches made here."""
+        return entry.load("gyral.jit.tuned:Subject")(kinds, rank, self._is_fast(), self._downcasts(), there)
 
     def variation(self, block: tuple[int, ...], tile: tuple[int, ...]) -> Kernel:
         """The same kernel with a block or tile of the tuner's, () for none, which does not ask the tuner."""
@@ -289,14 +295,16 @@ class Kernel(Dispatcher):
     def _fell(self, there: Device, given: Sequence[Given], asked: Device | None) -> FellBack | None:
         """How a launch came to run on its kernel's fallback; None where it runs as it should."""
         placed = self.placement
-        if placed is None or placed.names(there) or insists(given, asked):
+        if placed is None or placed.names(there) or placed.insists(given, asked):
             return None
         return placed.fallen.get(there.name)
 
     def _line(self, kinds: tuple[Any, ...], need: str) -> str:
         """The line that needs something of a device, as the end of a message."""
         function = self.__gyral_kernel__
-        return line_of(function, Request(function, kinds, CompileOptions(), self.rank or None), need)
+        return self.placement.line_of(
+            function, Request(function, kinds, CompileOptions(), self.rank or None), need
+        )
 
     def _launch(
         self,
@@ -373,7 +381,8 @@ class Kernel(Dispatcher):
 
     def _plan(self, program: Any, spec: Spec, shape: tuple[int, ...], block: Block, there: Device) -> Any:
         requested = self._named_block(block, spec.rank)
-        counts = self._advice(there, spec.kinds, shape, block).counts
+        advised = self._advice(there, spec.kinds, shape, block)
+        counts = advised.counts if advised else None
         key = spec, requested, counts, there
         if key not in self._plans:
             kinds = plan_kinds(self.parameters, spec.kinds)
@@ -434,11 +443,6 @@ class Kernel(Dispatcher):
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}>"
-
-
-def _tell_and_launch(fell: FellBack, launch: Callable[[], None]) -> None:
-    tell(fell)
-    launch()
 
 
 _device = device

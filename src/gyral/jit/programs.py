@@ -31,6 +31,9 @@ from gyral.jit.request import Request
 from gyral.jit.specialise import Spec
 from gyral.runtime.device import Device
 
+TUNED = "tuned"
+"""A file in the cache's folder that says that there are answers of the tuner among the entries."""
+
 
 class _Turn:
     """The lock under which kernels are compiled; a forked child gets a fresh one."""
@@ -52,6 +55,11 @@ def disk() -> DiskCache:
     """The process's cache on disk."""
     chosen = settings.current()
     return DiskCache(chosen.cache_dir, chosen.cache_limit)
+
+
+def has_answers() -> bool:
+    """Whether the tuner ever kept an answer in this process's cache (`jit.tuned`)."""
+    return os.path.exists(os.path.join(disk().folder, TUNED))
 
 
 class Programs:

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gyral.core.events import CacheTrouble, emit
@@ -18,7 +19,7 @@ from gyral.jit import targets
 from gyral.jit.arguments import Kind
 from gyral.jit.cache import DiskCache
 from gyral.jit.key import Fingerprint, key_of
-from gyral.jit.programs import Programs, disk
+from gyral.jit.programs import TUNED, Programs, disk
 from gyral.jit.specialise import spell
 from gyral.runtime.device import Device
 
@@ -78,13 +79,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a launch is to use. `counts`: the fewest and the most threads that it holds for, None for any."""
+    """What a launch is to use, () for the compiler's own; `counts`: for launches of how many threads."""
 
-    choice: Choice = DEFAULT
-    counts: tuple[int, int] | None = None
-
-
-NO_ADVICE = Advice()
+    block: tuple[int, ...]
+    tile: tuple[int, ...]
+    counts: tuple[int, int]
 
 
 def size_class(shape: Sequence[int]) -> int:
@@ -92,13 +91,16 @@ def size_class(shape: Sequence[int]) -> int:
     return math.prod(shape).bit_length()
 
 
-def advise(answers: Mapping[int, Answer], shape: Sequence[int]) -> Advice:
-    """What is known for a launch. Without an answer for its size it is the default, but only for its size."""
+def advise(answers: Mapping[int, Answer], shape: Sequence[int]) -> Advice | None:
+    """What is known for a launch; None where the default is best for all sizes.
+
+    Without an answer for its size a launch gets the default, but only for its size.
+    """
     if not any(answer.chosen != DEFAULT for answer in answers.values()):
-        return NO_ADVICE
+        return None
     size = size_class(shape)
-    answer = answers.get(size)
-    return Advice(answer.chosen if answer else DEFAULT, (1 << size >> 1, (1 << size) - 1))
+    chosen = answers[size].chosen if size in answers else DEFAULT
+    return Advice(chosen.block, chosen.tile, (1 << size >> 1, (1 << size) - 1))
 
 
 def machine(device: Device) -> str:
@@ -131,7 +133,7 @@ class Tuned:
         self._programs = programs
         self._entries: dict[Subject, dict[int, Answer]] = {}
 
-    def advise(self, subject: Subject, shape: Sequence[int]) -> Advice:
+    def advise(self, subject: Subject, shape: Sequence[int]) -> Advice | None:
         """What is known for a launch."""
         return advise(self.answers(subject), shape)
 
@@ -169,7 +171,14 @@ def load(store: DiskCache, key: str) -> dict[int, Answer]:
 def save(store: DiskCache, key: str, answers: Mapping[int, Answer]) -> bool:
     """Keep answers under a key; False where the store cannot be written."""
     plain = {str(size): _plain(answer) for size, answer in sorted(answers.items())}
-    return store.write(key, json.dumps(plain, indent=1).encode())
+    if not store.write(key, json.dumps(plain, indent=1).encode()):
+        return False
+    try:
+        Path(store.folder, TUNED).touch()
+    except OSError as error:
+        emit(CacheTrouble(store.folder, f"cannot be written: {error}"))
+        return False
+    return True
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
