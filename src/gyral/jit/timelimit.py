@@ -19,7 +19,7 @@ def run_within(
 
     What it was given may then still be written: the error says what became of the launch.
     """
-    driver = device.driver
+    driver: Any = device.driver
     if not isinstance(driver, Deadlines):
         raise UnsupportedError(f"{device.name} cannot limit the time of a launch; leave time_limit out")
     queue = driver.queue()
@@ -30,5 +30,6 @@ def run_within(
     if not driver.wait_until(driver.mark(queue), seconds):
         outcome = driver.abandon(queue)
         raise DeviceError(
-            f"{kernel} on {device.name} did not end within {seconds:g} s; {outcome}", DeviceErrorKind.TRANSIENT
+            f"{kernel} on {device.name} did not end within {seconds:g} s; {outcome}",
+            DeviceErrorKind.TRANSIENT,
         )

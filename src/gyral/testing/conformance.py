@@ -150,9 +150,9 @@ def launch(case: Case, arguments: Sequence[Any], device: str) -> None:
 
 def overlapped(arguments: Sequence[Any]) -> np.ndarray | None:
     """The 1-D array of which several different arguments are views, if there is one."""
-    views = [v for v in arguments if isinstance(v, np.ndarray) and isinstance(v.base, np.ndarray)]
-    bases = [v.base for v in views if v.base.ndim == 1 and v.dtype == v.base.dtype]
-    places = {v.__array_interface__["data"][0] for v in views}
+    views = [(v, v.base) for v in arguments if isinstance(v, np.ndarray) and isinstance(v.base, np.ndarray)]
+    bases = [base for v, base in views if base.ndim == 1 and v.dtype == base.dtype]
+    places = {v.__array_interface__["data"][0] for v, _ in views}
     return bases[0] if len(places) > 1 and len(bases) > 1 and bases[0] is bases[1] else None
 
 

@@ -140,15 +140,15 @@ class _Run:
 
     def load(self, at: Builder, op: Op, copies: list[Mapping]) -> None:
         for group in _groups(op, copies):
-            indices = [group[0].get(v, v) for v in op.indices]
+            indices = [_in(group[0], v) for v in op.indices]
             made = at.op(LoadWideOp, op.memory, *indices, types=[op.result.type] * len(group))
             for mapping, value in zip(group, made.results, strict=True):
                 mapping[op.result] = value
 
     def store(self, at: Builder, op: Op, copies: list[Mapping]) -> None:
         for group in _groups(op, copies):
-            indices = [group[0].get(v, v) for v in op.indices]
-            at.op(StoreWideOp, op.memory, *indices, *(mapping.get(op.value, op.value) for mapping in group))
+            indices = [_in(group[0], v) for v in op.indices]
+            at.op(StoreWideOp, op.memory, *indices, *(_in(mapping, op.value) for mapping in group))
 
     def one_by_one(self, at: Builder, first: Value, extent: Value) -> None:
         zero, one, count = (at.value(ConstOp, type=index, value=n) for n in (0, 1, FACTOR))
@@ -170,6 +170,10 @@ class _Run:
         inner.op(YieldOp)
         at.op(ForOp, zero, count, one, types=(), regions=(turn,))
         at.op(YieldOp)
+
+
+def _in(mapping: Mapping, value: Value) -> Value:
+    return mapping.get(value, value)
 
 
 def _groups(op: Op, copies: list[Mapping]) -> Iterator[list[Mapping]]:
