@@ -19,9 +19,9 @@ def run_within(
 
     What it was given may then still be written: the error says what became of the launch.
     """
-    driver: Any = device.driver
-    if not isinstance(driver, Deadlines):
+    if not isinstance(device.driver, Deadlines):
         raise UnsupportedError(f"{device.name} cannot limit the time of a launch; leave time_limit out")
+    driver: Any = device.driver
     queue = driver.queue()
     for buffer in buffers:
         for mark in buffer.marks.values():
