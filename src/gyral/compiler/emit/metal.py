@@ -128,6 +128,10 @@ class Metal(Dialect):
             text = f"atomic_{_ATOMIC[kind]}_explicit({pointer}, {given}, memory_order_relaxed)"
         return f"as_type<f32>({text})" if t is f32 else text
 
+    def guess(self, t: DType, pointer: str, space: str) -> str:
+        """Whole, though it need not be right: plain reads beside atomics are undefined in Metal."""
+        return self.atomic_native("load", t, space).format(p=pointer)
+
     def define(self, key: str) -> str:
         """Besides the shared helpers: swap_<space>, compare and exchange that fails for no other reason."""
         if not key.startswith("swap_"):

@@ -336,6 +336,10 @@ class Dialect:
         """
         raise NotImplementedError
 
+    def guess(self, t: DType, pointer: str, space: str) -> str:
+        """What a loop of compare and exchange takes for the value at a u32 or u64 pointer before it verifies."""
+        return f"*{pointer}"
+
     # Subgroups, where they are native. Lanes that do not take part were given the identity.
 
     def lane(self) -> str:

@@ -26,6 +26,10 @@ class Dialect(C, Protocol):
         """The same bits as another type."""
         ...
 
+    def guess(self, t: DType, pointer: str, space: str) -> str:
+        """What stands at a pointer, perhaps."""
+        ...
+
 
 def define(d: Dialect, key: str) -> str:
     """The text of `gyral_<key>`."""
@@ -70,7 +74,7 @@ def _word_loop(d: Dialect, kind: str, t: DType, space: str) -> list[str]:
         return [head, f"const {u.name} old = {found};", f"return {was};"]
     return [
         head,
-        f"{u.name} old = *w;",
+        f"{u.name} old = {d.guess(u, 'w', space)};",
         "for (;;) {",
         f"  const {t.name} was = {was};",
         f"  const {t.name} now = {combined(d, kind, t)};",
@@ -100,7 +104,7 @@ def _small_loop(d: Dialect, kind: str, t: DType, space: str, cell: bool) -> list
     now = {"load": "was", "cas": f"{_same(d, t)} ? v : was"}.get(kind) or combined(d, kind, t)
     return [
         *head,
-        "u32 old = *w;",
+        f"u32 old = {d.guess(u32, 'w', space)};",
         "for (;;) {",
         f"  const {t.name} was = {was};",
         f"  const {t.name} now = {now};",
