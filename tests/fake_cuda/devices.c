@@ -234,9 +234,9 @@ EXPORT int cuStreamDestroy_v2(void *stream)
     return SUCCESS;
 }
 
-EXPORT int cuStreamQuery(void *stream)
+EXPORT int cuStreamSynchronize(void *stream)
 {
-    BEGIN("cuStreamQuery", NULL);
+    BEGIN("cuStreamSynchronize", "stream %d is waited for", fake_number(stream));
     return fake_is(stream, STREAM) ? SUCCESS : INVALID_HANDLE;
 }
 

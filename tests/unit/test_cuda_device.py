@@ -42,6 +42,12 @@ def test_an_old_driver_is_refused(fake: FakeCuda) -> None:
         Library(path())
 
 
+def test_another_library_is_no_driver() -> None:
+    """What lacks the driver's functions is not called."""
+    with pytest.raises(UnsupportedError, match="no whole CUDA driver: it lacks cuInit and"):
+        Library("libm.so.6")
+
+
 def test_devices_are_counted(fake: FakeCuda) -> None:
     """As many as the driver says; none when it does not start."""
     assert count(path()) == 2

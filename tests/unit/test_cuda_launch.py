@@ -391,6 +391,34 @@ def test_much_on_chip_memory_comes_with_the_launch(fake: FakeCuda, driver: CudaD
     assert (driver.entry(loaded)[1], fake.launches[-1].shared) == (100_000, 100_000)
 
 
+def test_a_launch_that_does_not_end_is_given_up(fake: FakeCuda, device: Device, scale: Any) -> None:
+    """After the time limit the caller is told, and the device is lost until it is reset."""
+    x = gy.array(X, device=device)
+    with gy.options(time_limit=60.0):
+        scale[8](2.0, x)
+    fake.fail("cuEventQuery", 600)
+    with gy.options(time_limit=0.001), pytest.raises(DeviceError, match=r"within 0\.001 s") as caught:
+        scale[8](2.0, x)
+    assert caught.value.kind is DeviceErrorKind.TRANSIENT
+    with pytest.raises(DeviceError, match="lost by an earlier failure") as lost:
+        scale[8](2.0, x)
+    assert lost.value.kind is DeviceErrorKind.FATAL
+    fake.fail("cuEventQuery", 0)
+    device.driver.close()
+    assert fake.calls("cuDevicePrimaryCtxReset_v2") == 1
+
+
+def test_a_batch_is_one_graph(fake: FakeCuda, device: Device, add: Any) -> None:
+    """Its launches are recorded once, and a replay is one call."""
+    x, y, z = (gy.zeros(8, gy.f32, device=device) for _ in range(3))
+    batch = gy.Batch().add(add, 8, x, y, z).add(add, 8, y, z, x)
+    for _ in range(3):
+        batch()
+    x.wait()
+    assert (len(fake.launches), fake.calls("cuGraphLaunch")) == (6, 3)
+    assert fake.calls("cuGraphInstantiateWithFlags") == 1
+
+
 def test_occupancy_is_asked_of_the_driver(driver: CudaDriver) -> None:
     """Blocks per multiprocessor, of the program's own size or another."""
     loaded = driver.load(artifact(signature(1)))

@@ -149,6 +149,15 @@ def test_pinned_memory_is_copied_in_one_piece(fake: FakeCuda, driver: CudaDriver
     assert (list(queue.pending), pinned[-1]) == ([], 7)
 
 
+def test_a_stream_with_copies_under_way_is_waited_for(fake: FakeCuda, driver: CudaDriver) -> None:
+    """Dropping it does not free host memory that the device still reads."""
+    pinned, memory, queue = driver.pinned(64), driver.allocate(64), driver.queue()
+    driver.copy_in(queue, memory.address, pinned)
+    fake.listen()
+    del queue
+    assert len(fake.heard()) == 1
+
+
 def test_pinned_memory_goes_with_its_last_view(fake: FakeCuda, driver: CudaDriver) -> None:
     """Whoever still looks at it keeps it."""
     before = fake.calls("cuMemFreeHost")

@@ -39,7 +39,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "cuMemGetInfo_v2": (_SIZE, _SIZE),
     "cuStreamCreate": (_OUT, c_uint),
     "cuStreamDestroy_v2": (c_void_p,),
-    "cuStreamQuery": (c_void_p,),
+    "cuStreamSynchronize": (c_void_p,),
     "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
     "cuEventCreate": (_OUT, c_uint),
     "cuEventDestroy_v2": (c_void_p,),
@@ -103,10 +103,15 @@ class Library:
             self._functions[name] = function
         # The version is asked before anything else: an old driver lacks functions, and that is why.
         self.version = self._version()
-        if self.version < OLDEST or missing:
+        if 0 < self.version < OLDEST:
             raise UnsupportedError(
                 f"the CUDA driver is of version {spelled(self.version)}, and Gyral needs {spelled(OLDEST)} "
                 "or newer; install a newer driver of NVIDIA's (525 or later)"
+            )
+        if missing:
+            raise UnsupportedError(
+                f"{path} is no whole CUDA driver: it lacks {missing[0]} and {len(missing) - 1} more; "
+                "install NVIDIA's driver anew"
             )
 
     def __getitem__(self, name: str) -> Any:

@@ -186,6 +186,9 @@ class Streams:
         if queue.dropped:
             return
         queue.dropped = True
+        if queue.pending:
+            # Host memory that copies still read or write goes with the queue.
+            self.session.release("cuStreamSynchronize", queue.handle)
         if not queue.foreign:
             self.session.release("cuStreamDestroy_v2", queue.handle)
         self.session.release("cuEventDestroy_v2", queue.milestone)
