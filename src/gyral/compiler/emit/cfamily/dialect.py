@@ -337,7 +337,7 @@ class Dialect:
         raise NotImplementedError
 
     def guess(self, t: DType, pointer: str, space: str) -> str:
-        """What a loop of compare and exchange takes for the value at a u32 or u64 pointer before it verifies."""
+        """What a loop of compare and exchange begins with at a u32 or u64 pointer, and verifies."""
         return f"*{pointer}"
 
     # Subgroups, where they are native. Lanes that do not take part were given the identity.
