@@ -199,7 +199,7 @@ def test_without_the_native_module_kernels_are_still_shown_and_interpreted(tmp_p
     shown = """
     assert "grid.global_id" in saxpy.ir() and "define" in saxpy.source("llvm")
     saxpy.interpret[10](2.0, x, y)
-    assert y[5] == 11 and gy.devices() == []
+    assert y[5] == 11 and "cpu" not in [device.name for device in gy.devices()]
     try:
         saxpy[1000](2.0, x, y)
     except gy.UnsupportedError as error:
