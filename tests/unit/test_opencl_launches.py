@@ -1,5 +1,7 @@
 """Kernels on the OpenCL device beside what else the runtime does there: limits, checks, streams, copies."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -83,3 +85,29 @@ def test_dropped_arrays_are_not_reused_under_work() -> None:
     others = [gy.full(1, 7, gy.f32, device=device) for _ in range(8)]
     assert [other.numpy()[0] for other in others] == [7] * 8
     assert 0 < expected.numpy()[0] < 2
+
+
+def test_threads_and_streams_share_the_device() -> None:
+    """Launches of several threads on several streams over reused memory stay in order, array by array."""
+    device = gy.device("opencl")
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for turn in range(15):
+            made = gy.full(400 + number, 1, gy.f32, device=device)
+            streams = [device.stream() for _ in range(3)]
+            for step in range(9):
+                with streams[(turn + step) % 3]:
+                    double[400 + number](made)
+            copied = made.copy()
+            del made, streams
+            other = gy.full(400 + number, 99, gy.f32, device=device)
+            if not ((copied.numpy() == 512).all() and (other.numpy() == 99).all()):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

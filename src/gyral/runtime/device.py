@@ -106,13 +106,19 @@ class Device:
 
     def synchronize(self) -> None:
         """Wait for all work of the device; raises the first failure."""
-        while self._left:
-            left = self._left.popleft()
+        while (left := self._one_left()) is not None:
             if isinstance(left, GyralError):
                 raise left
             self.driver.wait(left)
         for stream in list(self._streams):
             stream.synchronize()
+
+    def _one_left(self) -> Any:
+        """What a dropped stream left behind, the oldest first; None when there is nothing more."""
+        try:
+            return self._left.popleft()
+        except IndexError:  # another thread was faster
+            return None
 
     def _forget_done(self) -> None:
         """Let go of streams that were dropped and are done; what their work raised is kept to be raised."""
@@ -120,7 +126,8 @@ class Device:
         if not self._left or not isinstance(driver, Deadlines):
             return
         for _ in range(len(self._left)):
-            left = self._left.popleft()
+            if (left := self._one_left()) is None:
+                return
             try:
                 if isinstance(left, GyralError) or not driver.wait_until(left, 0):
                     self._left.append(left)
