@@ -9,12 +9,20 @@ from typing import Any
 import pytest
 
 from gyral import _native
-from gyral.core.dtypes import f32, i32
 
 LAUNCH = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, *[ctypes.c_uint] * 7, *[ctypes.c_void_p] * 3)
 GET = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_void_p))
 SET = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 RECORD = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class Element:
+    """An element type, compared as the one it is."""
+
+    itemsize = 4
+
+
+f32, i32 = Element(), Element()
 
 
 class Backend:
