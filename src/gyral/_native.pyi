@@ -301,10 +301,12 @@ class DevicePlan:
         noalias: bool | None = None,
         counts: tuple[int, int] | None = None,
         shared_bytes: int = 0,
+        coarse: int = 1,
     ) -> DevicePlan:
         """
-        function: the driver's handle. item: the block's extents, right-aligned. shared_bytes: on-chip bytes
-        beyond those the program declares. The others as those of Plan.
+        function: the driver's handle. item: the block's extents in elements, right-aligned. shared_bytes:
+        on-chip bytes beyond those the program declares. coarse: elements of the last axis that one thread
+        does. The others as those of Plan.
         """
     @property
     def program(self) -> Any: ...

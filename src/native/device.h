@@ -66,6 +66,7 @@ typedef struct GyDeviceArray {
     int64_t extent[GY_DEVICE_RANK], stride[GY_DEVICE_RANK];
     gy_range range;
     uint64_t bits; /* of the address and of all strides that matter, for alignment */
+    uint64_t rows; /* the same without the last axis */
 } GyDeviceArray;
 
 extern PyTypeObject *GyLauncherType, *GyQueueType, *GyMemoryType, *GyDeviceArrayType, *GyDevicePlanType,

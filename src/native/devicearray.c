@@ -24,7 +24,7 @@ static int read_axes(PyObject *tuple, int rank, int64_t out[GY_DEVICE_RANK])
 static void measure(GyDeviceArray *self, int64_t itemsize)
 {
     uint64_t low = 0, high = 0;
-    self->bits = self->address;
+    self->bits = self->rows = self->address;
     self->range.begin = self->range.end = self->address;
     for (int axis = 0; axis < self->rank; axis++) {
         int64_t extent = self->extent[axis], stride = self->stride[axis];
@@ -33,6 +33,8 @@ static void measure(GyDeviceArray *self, int64_t itemsize)
         if (extent == 1)
             continue;
         self->bits |= (uint64_t)stride;
+        if (axis < self->rank - 1)
+            self->rows |= (uint64_t)stride;
         *(stride < 0 ? &low : &high) += (uint64_t)(extent - 1) * (uint64_t)stride;
     }
     self->range.begin = self->address + low;
@@ -122,7 +124,9 @@ gy_fit gy_fit_device_array(gy_call *call, const GyPlan *plan, const gy_param *pa
     call->range[call->range_count++] = array->range;
     if (array->range.begin == array->range.end)
         return GY_FITS;
-    if ((array->bits & (uint64_t)(param->align - 1)) != 0)
+    /* Where the last axis has no gaps, alignment beyond an element's is that of rows. */
+    uint64_t bits = param->unit == 1 ? array->rows : array->bits;
+    if ((bits & (uint64_t)(param->align - 1)) != 0)
         return GY_MISFIT_ALIGNMENT;
     if (param->unit >= 0 && rank > 0 && array->extent[rank - 1] > 1 &&
         (array->stride[rank - 1] == param->element) != param->unit)

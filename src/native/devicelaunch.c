@@ -66,7 +66,7 @@ static int submit(const GyPlan *plan, GyQueue *queue, const unsigned grid[3], vo
     if (code == 0 && current != launcher->context)
         code = launcher->set_current(launcher->context);
     if (code == 0)
-        code = launcher->launch(plan->function, grid[0], grid[1], grid[2], (unsigned)plan->item[2],
+        code = launcher->launch(plan->function, grid[0], grid[1], grid[2], (unsigned)plan->item[2] / plan->coarse,
                                 (unsigned)plan->item[1], (unsigned)plan->item[0], plan->shared_bytes, queue->handle,
                                 NULL, extra);
     if (current != launcher->context)

@@ -6,13 +6,15 @@ PyTypeObject *GyDevicePlanType;
 static int plan_init(GyPlan *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"launcher", "program", "function", "params", "rank", "item", "requested", "index_bits",
-                            "noalias", "counts", "shared_bytes", NULL};
+                            "noalias", "counts", "shared_bytes", "coarse", NULL};
     PyObject *launcher, *program, *params, *item;
     PyObject *requested = Py_None, *index_bits = Py_None, *noalias = Py_None, *counts = Py_None;
     unsigned long long function;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OKO!iO|$OOOOI:DevicePlan", names, GyLauncherType, &launcher,
+    self->coarse = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OKO!iO|$OOOOII:DevicePlan", names, GyLauncherType, &launcher,
                                      &program, &function, &PyTuple_Type, &params, &self->rank, &item, &requested,
-                                     &index_bits, &noalias, &counts, &self->shared_bytes))
+                                     &index_bits, &noalias, &counts, &self->shared_bytes,
+                                     &self->coarse))
         return -1;
     if (self->rank < 1 || self->rank > 3 || function == 0) {
         PyErr_SetString(PyExc_ValueError, "rank must be 1 to 3, and function an address");
@@ -29,6 +31,10 @@ static int plan_init(GyPlan *self, PyObject *args, PyObject *kwargs)
         gy_plan_choices(self, index_bits, noalias) < 0 || gy_plan_counts(self, counts) < 0 ||
         gy_plan_params(self, params) < 0)
         return -1;
+    if (self->coarse < 1 || self->item[2] % self->coarse != 0) {
+        PyErr_SetString(PyExc_ValueError, "a block's last extent is a multiple of what one thread does of it");
+        return -1;
+    }
     for (int i = 0; i < self->param_count; i++)
         if (self->param[i].is_array && self->param[i].elem == NULL) {
             PyErr_SetString(PyExc_ValueError, "arrays of a device plan are described by ('device', ...)");

@@ -76,6 +76,7 @@ typedef struct GyPlan {
     GyLauncher *launcher;
     void *function;
     unsigned shared_bytes;
+    unsigned coarse; /* elements of the last axis that one thread of the block does */
 } GyPlan;
 
 typedef struct GyDispatcher GyDispatcher;

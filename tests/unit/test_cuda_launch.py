@@ -111,6 +111,22 @@ def test_slots_are_packed_as_the_kernel_reads_them(fake: FakeCuda, device: Devic
     assert (second.grid, second.block) == ((2, 1, 1), (256, 1, 1))
 
 
+@pytest.mark.parametrize("first, blocks", [(0, 4), (2, 16)])
+def test_aligned_arrays_are_done_by_fours(
+    fake: FakeCuda, driver: CudaDriver, first: int, blocks: int
+) -> None:
+    """A thread does four elements where the array begins at 16 bytes; both paths launch alike."""
+
+    @gy.kernel
+    def halve(x: gy.Array[gy.f32]):
+        x[gy.global_id()] *= 0.5
+
+    x = gy.zeros(4096, gy.f32, device=Device("cuda", driver))[first : first + 4000]
+    for _ in range(2):
+        halve[4000](x)
+    assert [(each.grid, each.block) for each in fake.launches] == [((blocks, 1, 1), (256, 1, 1))] * 2
+
+
 def test_the_second_launch_needs_no_python(
     fake: FakeCuda, device: Device, add: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,7 +123,7 @@ def test_an_array_that_fits_is_launched(backend: Backend, queue: Queue) -> None:
         ({"shape": (2, 4), "strides": (16, 4)}, "number of axes"),
         ({"strides": (8,)}, "stride of its last axis"),
         ({"address": 4098}, "not aligned"),
-        ({"strides": (6,)}, "not aligned"),
+        ({"strides": (6,)}, "stride of its last axis"),
         ({"shape": (1, 1, 1, 1, 1), "strides": (4,) * 5}, "number of axes"),
         ({"shape": (0, 1 << 62), "strides": (1 << 64, 4)}, "number of axes"),
     ],
@@ -134,6 +134,26 @@ def test_an_array_of_another_layout_does_not_fit(
     """The reason is told when a plan was asked for by name."""
     with pytest.raises(TypeError, match=f"argument 0 does not fit the plan: .*{reason}"):
         plan(backend).run(8, (array(backend, **change),))
+
+
+@pytest.mark.parametrize("row, fits", [(16, True), (32, True), (24, False)])
+def test_alignment_beyond_an_element_is_that_of_rows(
+    backend: Backend, queue: Queue, row: int, fits: bool
+) -> None:
+    """Where the last axis has no gaps, the address and the other strides are aligned, not its own stride."""
+    wide = plan(backend, ("device", f32, 4, 2, True, 16, True), rank=2)
+    given = ((2, 4), (array(backend, shape=(2, 4), strides=(row, 4)),))
+    if fits:
+        assert wide.run(*given)
+    else:
+        with pytest.raises(TypeError, match="not aligned"):
+            wide.run(*given)
+
+
+def test_a_thread_may_do_several_elements() -> None:
+    """A block's extent counts elements and is a multiple of what one thread does of it."""
+    with pytest.raises(ValueError, match="multiple"):
+        plan(Backend(), coarse=3)
 
 
 def test_an_array_of_another_device_does_not_fit(backend: Backend, queue: Queue) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gyral.core import native
-from gyral.core.artifact import ArrayParameter, ScalarParameter, Signature
+from gyral.core.artifact import ALIGNED, ArrayParameter, ScalarParameter, Signature
 from gyral.core.dtypes import ArrayType, DType, ElementType, StaticType, StructType, Vec, alignment, leaves
 from gyral.jit.arguments import Kind, StaticValue, Weak
 from gyral.jit.parameters import Parameter
@@ -46,11 +47,11 @@ def dispatch_plan(
     if has_launcher(driver):
         if signature.needs_record:
             return None
-        params = _params(signature, kinds, _device_array)
+        wide = driver.capabilities.wide_access if ALIGNED in options.features else 1
+        params = _params(signature, kinds, partial(_device_array, wide))
         function, shared = driver.entry(program)
-        return native.require().DevicePlan(
-            driver.launcher, program, function, params, *shape, shared_bytes=shared, **common
-        )
+        own = {"shared_bytes": shared, "coarse": signature.coarse, **common}
+        return native.require().DevicePlan(driver.launcher, program, function, params, *shape, **own)
     return native.require().Plan(
         program.code,
         _params(signature, kinds, _array),
@@ -141,9 +142,11 @@ def _params(
     )
 
 
-def _device_array(parameter: ArrayParameter, unit: bool) -> tuple[Any, ...]:
+def _device_array(wide: int, parameter: ArrayParameter, unit: bool) -> tuple[Any, ...]:
+    """`wide`: bytes to which the code was promised that arrays and their rows are aligned."""
     elem = parameter.elem
-    return ("device", elem, elem.itemsize, parameter.rank, unit, alignment(elem), parameter.writes)
+    aligned = max(wide, alignment(elem))
+    return ("device", elem, elem.itemsize, parameter.rank, unit, aligned, parameter.writes)
 
 
 def _array(parameter: ArrayParameter, unit: bool) -> tuple[Any, ...]:
