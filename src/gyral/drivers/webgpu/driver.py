@@ -255,11 +255,12 @@ def open_webgpu(index: int, features: tuple[str, ...] | None = None) -> WebGpuDr
 def _capabilities(limits: Mapping[str, int], features: tuple[str, ...]) -> Capabilities:
     has = frozenset(features)
     most = limits["max-compute-workgroups-per-dimension"]
-    words = frozenset(t for t in SCALARS if t.itemsize <= 4 and (t.is_integer or t.name == "f32"))
+    words = frozenset(t for t in SCALARS if t.itemsize <= 4 and (t.is_integer or t.is_float))
     return Capabilities(
         dtypes=frozenset(t for t in SCALARS if t.name != "f64" or "f64" in has),
         atomics=words,
-        scopes=frozenset({"block"}),
+        scopes=frozenset(),
+        clock=False,
         subgroup_sizes=(32,),
         max_block=limits["max-compute-invocations-per-workgroup"],
         shared_bytes=limits["max-compute-workgroup-storage-size"],

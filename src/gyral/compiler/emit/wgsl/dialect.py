@@ -13,6 +13,7 @@ from gyral.compiler.emit.cfamily.dialect import Dialect, Literal
 from gyral.compiler.emit.cfamily.parts import Cells, Kernel, Memory, Place
 from gyral.compiler.emit.wgsl import cells, prelude
 from gyral.compiler.emit.wgsl.cells import Store, from_word, to_word
+from gyral.compiler.emit.wgsl.rounding import Rounding
 from gyral.compiler.emit.wgsl.scalars import converted, fitted, is_literal, kept_as, literal
 from gyral.compiler.passes.target import TargetSpec
 from gyral.core.abi import ENTRY
@@ -39,6 +40,7 @@ class Wgsl(Dialect):
         self.buffers, self.written = buffers, written
         self.stores: dict[str, Store] = {store.name: store for store in buffers.values()}
         self.has_barriers = False
+        self.rounding = Rounding(lambda a: f"{self.helper('held_f32')}({a})")
 
     # Types and literals.
 
@@ -54,6 +56,7 @@ class Wgsl(Dialect):
     # Declarations and statements.
 
     def let(self, t: DType, name: str, value: str) -> str:
+        self.rounding.named(name, value)
         return f"let {name}: {self.type(t)} = {value};"
 
     def var(self, t: DType, name: str, value: str = "") -> str:
@@ -73,7 +76,15 @@ class Wgsl(Dialect):
         return fitted(real, f"({self._own(real, a, b)} {sign} {b})")
 
     def floating(self, sign: str, t: DType, a: str, b: str, exact: bool) -> str:
-        return f"({self._own(t, a, b)} {sign} {b})"
+        if exact:
+            a, b = self.rounding.held(sign, a, b)
+        text = f"({self._own(t, a, b)} {sign} {b})"
+        self.rounding.wrote(sign, text, a, b)
+        return text
+
+    def compare(self, sign: str, t: DType, a: str, b: str) -> str:
+        # wgpu's compiler takes != for false on NaN.
+        return f"(!({a} == {b}))" if sign == "!=" and t.is_float else f"({a} {sign} {b})"
 
     def shift(self, sign: str, t: DType, a: str, b: str) -> str:
         real = self.real(t)

@@ -1,7 +1,7 @@
 """Helper functions in WGSL. Keys as in `cfamily.prelude`, on i32 and u32; and besides:
 
 constant_f32 (bits that WGSL refuses as a constant), own_T (a constant it must not compute with), copysign_f32,
-fma_f32.
+fma_f32, held_f32 (a value that the driver's compiler must not see through).
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ def _constant(name: str) -> tuple[str, str, str]:
 
 def _own(name: str) -> tuple[str, str, str]:
     return f"a: {name}", name, "return a;"
+
+
+def _held(name: str) -> tuple[str, str, str]:
+    # No launch sets the upper half of this slot, and no compiler can know.
+    return f"a: {name}", name, f"return bitcast<{name}>(bitcast<u32>(a) ^ p.folded.y);"
 
 
 def _floordiv(name: str) -> tuple[str, str, str]:
@@ -177,6 +182,7 @@ def _claim(kind: str) -> tuple[str, str, str]:
 _TEMPLATES: dict[str, Template] = {
     "constant": _constant,
     "own": _own,
+    "held": _held,
     "floordiv": _floordiv,
     "mod": _mod,
     "trips": _trips,

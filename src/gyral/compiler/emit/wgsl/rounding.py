@@ -1,0 +1,57 @@
+"""Keep a driver from computing otherwise than written: SPIR-V made from WGSL promises it nothing.
+
+Vulkan's compilers cancel (a + b) - b and x - x, join constants across sums and products, and take common
+factors out of sums of products. Such spots pass one operand through a function that they cannot see through;
+all other arithmetic stays as it is, so that a polynomial costs nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gyral.compiler.emit.wgsl.scalars import is_literal
+
+
+class Rounding:
+    """What the names in one kernel are made of. `hold` writes the call that hides a value."""
+
+    def __init__(self, hold: Callable[[str], str]) -> None:
+        self._hold = hold
+        self._kinds: dict[str, str] = {}
+
+    def held(self, sign: str, a: str, b: str) -> tuple[str, str]:
+        """The operands as they must be written."""
+        first, second = self._kinds.get(a, ""), self._kinds.get(b, "")
+        if sign in "+-":
+            if a == b or first == "sum" or _is_zero(a):
+                a = self._hold(a)
+            if second == "sum" or _is_zero(b):
+                b = self._hold(b)
+            elif first in ("product", "scaled") and second in ("product", "scaled"):
+                b = self._hold(b)
+        elif sign == "*":
+            if first == "scaled" and (second == "scaled" or is_literal(b)):
+                a = self._hold(a)
+            elif second == "scaled" and is_literal(a):
+                b = self._hold(b)
+        elif a == b:
+            b = self._hold(b)
+        return a, b
+
+    def wrote(self, sign: str, text: str, a: str, b: str) -> None:
+        """Note what an expression is: a sum, a product, or one by a constant."""
+        if sign in "+-":
+            self._kinds[text] = "sum"
+        elif sign == "*":
+            self._kinds[text] = "scaled" if is_literal(a) or is_literal(b) else "product"
+
+    def named(self, name: str, value: str) -> None:
+        """Note that a name stands for an expression."""
+        kind = self._kinds.get(value)
+        if kind is not None:
+            self._kinds[name] = kind
+
+
+def _is_zero(text: str) -> bool:
+    """Whether an operand is 0.0 or -0.0, which a driver takes for nothing."""
+    return text in ("0.0f", "(-0.0f)")
