@@ -67,6 +67,7 @@ class Device(NullDriver):
         self.capabilities = Capabilities(
             atomics=frozenset(SCALARS), scopes=frozenset({"block", "device", "system"}), subgroup_sizes=(32,),
             shared_bytes=227 * 1024, features=("sm_90",), max_grid=LIMITS,
+            wide_access=16,
         )  # fmt: skip
         self.dry = False
         self.gathered: dict[str, Program] = {}
