@@ -6,7 +6,7 @@ from tests.agreement import foretold, needs_device, outcome
 from gyral.testing import conformance
 from gyral.testing.case import Case
 
-KNOWN = {"", "clock", "f64", "atomic i64", "atomic u64", "atomic f64"}
+KNOWN = {"", "clock", "f64", "atomic i64", "atomic u64", "atomic f64", "scope device"}
 
 
 @needs_device("webgpu", "mesa-vulkan-drivers")
