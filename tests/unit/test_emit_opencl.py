@@ -45,6 +45,22 @@ def endless(x: gy.Array[gy.i32], y: gy.Array[gy.i32]):
         k += 3
 
 
+@gy.kernel(block=16)
+def set_aside(y: gy.Array[gy.i32]):
+    tile = gy.shared(16, gy.f64)
+    tile[gy.local_id()] = 1.0
+    gy.barrier()
+    y[gy.global_id()] = 7
+
+
+def test_f64_may_stand_in_shared_memory_alone() -> None:
+    """A kernel whose only f64 is a shared array that nothing reads is taken by the compiler."""
+    y = np.zeros(16, np.int32)
+    with gy.device("opencl"):
+        set_aside[16](y)
+    assert y.tolist() == [7] * 16
+
+
 def test_every_f16_widens_exactly() -> None:
     """All 65536 bit patterns give NumPy's f32."""
     x = np.arange(65536, dtype=np.uint16).view(np.float16)

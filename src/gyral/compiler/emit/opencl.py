@@ -107,9 +107,12 @@ class OpenCl(Dialect):
         return f"{word}_{_KINDS[kind]}({{p}}, {{v}})"
 
     def kernel(self, kernel: Kernel) -> str:
-        wide = any(
-            "f64" in line or "double" in line for line in (*kernel.body, *kernel.prologue, *kernel.helpers)
-        )
+        shared = [
+            f"  local {self.cell_type(cells.dtype, cells.atomic)} {cells.name}[{cells.count}];"
+            for cells in kernel.shared
+        ]
+        lines = (*shared, *kernel.prologue, *kernel.body, *kernel.helpers)
+        wide = any("f64" in line or "double" in line for line in lines)
         text = "\n".join((*kernel.body, *kernel.helpers))
         lines = []
         if wide:
@@ -130,6 +133,4 @@ class OpenCl(Dialect):
         parameters = [f"global uchar *m{array.number}" for array in kernel.arrays]
         parameters += ["volatile global u32 *record"] * bool(kernel.signature.sites)
         lines.append(f"kernel void {ENTRY}({', '.join([*parameters, 'const Slots p'])}) {{")
-        for cells in kernel.shared:
-            lines.append(f"  local {self.cell_type(cells.dtype, cells.atomic)} {cells.name}[{cells.count}];")
-        return "\n".join([*lines, *kernel.prologue, *kernel.body, "}", ""])
+        return "\n".join([*lines, *shared, *kernel.prologue, *kernel.body, "}", ""])
