@@ -20,8 +20,8 @@ _compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
 def evaluate(op: Op, values: list[Any]) -> bool | int | float | None:
     """The result of a pure op on numbers, or None where the compiler must not say.
 
-    Functions with a body of their own are left alone (the body's last bit counts), so is a NaN (its sign
-    is the device's), and an `index` that would not fit 32 bits.
+    Functions with a body of their own are left alone (the body's last bit counts), and an `index` that would
+    not fit 32 bits. A NaN is computed here: devices' compilers get constant ones wrong.
     """
     t: Any = op.results[0].type
     if op.name == "math.call":
@@ -31,8 +31,7 @@ def evaluate(op: Op, values: list[Any]) -> bool | int | float | None:
         return None
     result = _function(op)(*values)
     if t.is_float:
-        result = _ROUND.get(t.name, float)(result)
-        return None if result != result else result
+        return _ROUND.get(t.name, float)(result)
     return None if t is index and not -_SMALL < result < _SMALL else result
 
 

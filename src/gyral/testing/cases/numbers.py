@@ -184,6 +184,25 @@ def classified_reference(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
 
 
 @gy.kernel
+def constant_nan(m: gy.i32, out: gy.Array[gy.f32], narrow: gy.Array[gy.f16]):
+    i = gy.global_id()
+    zero = gy.f32(0.0)
+    small = gy.f16(0.0)
+    out[0] = zero / zero
+    out[1] = gy.ceil(zero / zero)
+    out[2] = gy.floor(zero % zero)
+    narrow[0] = gy.ceil(small / small)
+    narrow[1] = gy.trunc(small % small)
+    if m == i:
+        small = gy.ceil(small % small)
+    narrow[2] = small - gy.floor(small)
+
+
+def constant_nan_reference(m: int, out: np.ndarray, narrow: np.ndarray) -> None:
+    out[:] = narrow[:] = np.nan
+
+
+@gy.kernel
 def wide(x: gy.Array[gy.u64], y: gy.Array[gy.u64], out: gy.Array[gy.u64, 2], signed: gy.Array[gy.i64]):
     i = gy.global_id()
     a = x[i]
@@ -288,6 +307,17 @@ def singles() -> Iterator[Case]:
         (4,),
         None,
         truth_reference,
+    )
+    yield Case(
+        "A",
+        "NaN infinity zero",
+        "constants",
+        constant_nan,
+        lambda: (0, np.zeros(3, np.float32), np.zeros(3, np.float16)),
+        (1,),
+        None,
+        constant_nan_reference,
+        requires=needs(gy.f16),
     )
     left, right = every_pair(gy.u64)
     yield Case(
