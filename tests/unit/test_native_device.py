@@ -290,8 +290,8 @@ def test_waiting_hears_signals() -> None:
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
         with pytest.raises(InterruptedError):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
             # The absolute value of 600 is pending for ever.
             _native.await_device(
                 ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p).value or 0, 600, 600, 30.0
