@@ -10,7 +10,14 @@ import pytest
 from tests.opencl_kernels import RECORDED, SCALE, SLOW, artifact, launch, slow
 
 from gyral.core.driver import Deadlines, DeviceCopies, Graphs, HostMemory, Launch, Pointer, Step, Timing
-from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, StateError, UserError
+from gyral.core.errors import (
+    DeviceError,
+    DeviceErrorKind,
+    InternalError,
+    StateError,
+    UnsupportedError,
+    UserError,
+)
 from gyral.drivers.opencl import identity
 from gyral.drivers.opencl.driver import OpenclDriver, open_opencl
 from gyral.drivers.opencl.memory import SHIFT, Memory
@@ -342,3 +349,48 @@ def test_addresses_are_of_one_driver() -> None:
         other.free(Memory(None, one.allocate(4).base, 4))
     one.close()
     other.close()
+
+
+def test_memory_is_looked_for_again_when_work_is_done(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lack of memory is met by finishing what is queued, and told when that did not help."""
+    driver, queue, found = bench.driver, bench.driver.queue(), driver_buffers(bench.driver)
+    answers = [None, found, None, None]
+    monkeypatch.setattr(driver, "_buffer", lambda nbytes: answers.pop(0))
+    driver.launch(queue, driver.load(artifact(SLOW)), slow(bench.x, bench.y))
+    mark = driver.mark(queue)
+    assert driver.allocate(64).buffer is found
+    assert driver.wait_until(mark, 0)
+    with pytest.raises(DeviceError, match="no 64 bytes of memory left") as caught:
+        driver.allocate(64)
+    assert caught.value.kind is DeviceErrorKind.RESOURCE
+
+
+def driver_buffers(driver: OpenclDriver) -> object:
+    """A buffer that a driver would find."""
+    return driver._buffer(64)
+
+
+def test_work_that_failed_is_told_by_who_waits(bench: Bench) -> None:
+    """A negative status of a command is a fatal error, with the status and what helps."""
+    driver, queue = bench.driver, bench.driver.queue()
+
+    class Failed:
+        def wait(self) -> None:
+            raise driver._cl.Error("execution failed")
+
+        def get_info(self, what: int) -> int:
+            return -5
+
+    mark = driver.mark(queue)
+    mark.event = Failed()
+    with pytest.raises(DeviceError, match=r"status -5.*check=True, after device\.reset") as caught:
+        driver.wait(mark)
+    assert caught.value.kind is DeviceErrorKind.FATAL
+
+
+def test_too_many_arguments_are_refused_with_sizes(bench: Bench) -> None:
+    """Arrays whose slots exceed what the device passes to a kernel are refused before building."""
+    made = artifact(SCALE)
+    arrays = made.signature.parameters[:1] * 4000
+    with pytest.raises(UnsupportedError, match="fewer arrays"):
+        bench.driver.load(replace(made, signature=replace(made.signature, parameters=arrays)))
