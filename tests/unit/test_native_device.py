@@ -288,14 +288,15 @@ def test_waiting_hears_signals() -> None:
     def interrupt(*_: Any) -> None:
         raise InterruptedError
 
+    def wait() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        # The absolute value of 600 is pending for ever.
+        _native.await_device(ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p).value or 0, 600, 600, 30.0)
+
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         with pytest.raises(InterruptedError):
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
-            # The absolute value of 600 is pending for ever.
-            _native.await_device(
-                ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p).value or 0, 600, 600, 30.0
-            )
+            wait()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
