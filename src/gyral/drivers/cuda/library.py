@@ -110,7 +110,7 @@ class Library:
             )
         if missing:
             raise UnsupportedError(
-                f"{path} is no whole CUDA driver: it lacks {missing[0]} and {len(missing) - 1} more; "
+                f"{path} is no whole CUDA driver: it lacks functions such as {missing[0]}; "
                 "install NVIDIA's driver anew"
             )
 
