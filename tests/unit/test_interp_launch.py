@@ -195,6 +195,19 @@ def test_a_failed_thread_does_not_hold_up_its_block() -> None:
     assert out.tolist() == [4, 4, 0, 4]
 
 
+def test_a_failed_thread_may_be_the_one_to_be_heard() -> None:
+    """Where the thread whose value all shall have has failed, that is the error, and not its silence."""
+    body = ids(1) + (
+        "%zero = arith.const {value = 0} : index\n%v = cast.convert %g0 : i32\n"
+        '%fine = arith.cmp %g0, %zero {predicate = "ne"} : bool\n'
+        'message.require %fine {check = "assert"}\n'
+        "%s = grid.block_broadcast %v, %zero : i32\nmemory.store %s, %out, %g0"
+    )
+    with pytest.raises(KernelFault) as caught:
+        run(kernel("%out: array<i32, 1>", body), (4,), (4,), [np.zeros(4, np.int32)])
+    assert caught.value.thread == (0,)
+
+
 def test_a_barrier_some_threads_never_reach_is_refused() -> None:
     """Threads that wait while others have ended are the program's mistake."""
     body = ids(1) + (

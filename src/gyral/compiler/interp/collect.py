@@ -15,13 +15,16 @@ from gyral.core.errors import UserError
 Request = tuple[int, Any, Any]
 
 
-def together(op: Op, requests: Sequence[Request], subgroup: int) -> list[Any]:
-    """The result for each request, in order. `requests` come in the block's linear order."""
+def together(op: Op, requests: Sequence[Request], subgroup: int, failed: bool = False) -> list[Any]:
+    """The result for each request, in order. `requests` come in the block's linear order.
+
+    `failed`: some thread's check did, so that its request may be missing.
+    """
     scope, _, what = op.name.partition(".")
     if what == "barrier":
         return [None] * len(requests)
     if what == "block_broadcast":
-        return _broadcast(op, requests)
+        return _broadcast(op, requests, failed)
     groups: dict[int, list[Request]] = {}
     for request in requests:
         groups.setdefault(request[0] // subgroup if scope == "subgroup" else 0, []).append(request)
@@ -53,9 +56,11 @@ def _scan(t: DType, values: list[Any]) -> list[Any]:
     return found
 
 
-def _broadcast(op: Op, requests: Sequence[Request]) -> list[Any]:
+def _broadcast(op: Op, requests: Sequence[Request], failed: bool) -> list[Any]:
     values = {thread: value for thread, value, _ in requests}
     wanted = requests[0][2]
+    if wanted not in values and failed:
+        wanted = requests[0][0]  # What a thread that failed would have said is undefined.
     if wanted not in values:
         raise UserError(f"{op.span}: block_broadcast names thread {wanted}, which the block does not have.")
     return [values[wanted]] * len(requests)

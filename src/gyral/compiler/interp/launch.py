@@ -295,7 +295,8 @@ class _Launch:
     def together(self, op: Op, waiting: Sequence[tuple[_Thread, Request]]) -> list[Any]:
         """What each thread gets from an op; those that are not active bring nothing to a subgroup."""
         if not self.program.team or op.traits & SYNC or op.attributes.get("whole"):
-            return together(op, [request for _, request in waiting], self.subgroup)
+            requests = [request for _, request in waiting]
+            return together(op, requests, self.subgroup, self.lowest is not None)
         results = iter(together(op, [r for one, r in waiting if one.alive[0]], self.subgroup))
         return [next(results) if one.alive[0] else request[1] for one, request in waiting]
 
