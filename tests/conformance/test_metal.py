@@ -92,6 +92,15 @@ def test_address_spaces_are_kept_apart(together: tuple[Case, ...]) -> None:
     assert (bool(texts), shim.space_errors(texts)) == (True, "")
 
 
+def test_the_kinds_differ_in_their_features() -> None:
+    """The newer stand-in has everything that changes code, the older one nothing."""
+    kinds = list(device.KINDS)
+    for kind in kinds:
+        device.device(kind)
+    found = [gy.device(kind).capabilities.features for kind in kinds]
+    assert found == [("f32_atomics", "msl_3.2", "subgroups:32"), ()]
+
+
 def test_metal_lacks_little() -> None:
     """What is refused for lack of something is f64, 64-bit atomics, the clock and huge arrays."""
     device.device("metal-shim")

@@ -14,6 +14,7 @@ from tests.msl import objects, shim
 
 from gyral.drivers.metal.driver import MetalDriver
 from gyral.jit.targets import TARGETS
+from gyral.runtime.device import device as device_named
 from gyral.runtime.device import register
 from gyral.testing import conformance
 from gyral.testing.case import Case
@@ -27,6 +28,8 @@ def device(kind: str) -> objects.Device:
     metal = KINDS[kind]()
     TARGETS[kind] = replace(TARGETS["metal"], kind=kind, sources=(), listed=False)
     register(kind, lambda index: MetalDriver(metal, metal.devices[index], index), listed=False)
+    # Asked before any dry launch, as they are found by running a kernel.
+    _ = device_named(kind).capabilities
     return metal.devices[0]
 
 

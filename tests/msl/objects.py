@@ -80,8 +80,9 @@ class Event:
         return self.value >= value
 
     def reach(self, value: int) -> None:
-        if self.value < value and value in self.signallers:
-            self.signallers[value].waitUntilCompleted()
+        signaller = self.signallers.get(value)
+        if self.value < value and signaller is not None and not signaller.device.stuck:
+            signaller.waitUntilCompleted()
 
 
 class Pipeline:
@@ -242,7 +243,10 @@ class Failed(Exception):
 
 
 class Device:
-    """MTLDevice. `dry`: kernels are noted in `texts` and do nothing. `fail`: what the next kernel ends in."""
+    """MTLDevice. `dry`: kernels are noted in `texts` and do nothing. `fail`: what the next kernel ends in.
+
+    `stuck`: work does not end. `refuses`: why no pipeline is made.
+    """
 
     def __init__(self, number: int = 1) -> None:
         self.number = number
@@ -250,6 +254,8 @@ class Device:
         self.buffer_limit = 1 << 30
         self.dry = False
         self.fail: Error | None = None
+        self.refuses: Error | None = None
+        self.stuck = False
         self.texts: dict[tuple[str, int, str], shim.Kernel | None] = {}
         self.clock = 0.0
 
@@ -283,7 +289,9 @@ class Device:
 
     def newComputePipelineStateWithFunction_error_(
         self, function: tuple[Library, str], error: None
-    ) -> tuple[Pipeline, None]:
+    ) -> tuple[Pipeline | None, Error | None]:
+        if self.refuses is not None:
+            return None, self.refuses
         library, name = function
         pipeline = Pipeline(self, library.text, library.version, name)
         self.texts.setdefault(pipeline.key, None)
@@ -395,7 +403,8 @@ class OldDevice(Device):
 
     def newComputePipelineStateWithFunction_error_(
         self, function: tuple[Library, str], error: None
-    ) -> tuple[Pipeline, None]:
-        pipeline, _ = super().newComputePipelineStateWithFunction_error_(function, error)
-        pipeline.width = 16
-        return pipeline, None
+    ) -> tuple[Pipeline | None, Error | None]:
+        pipeline, refused = super().newComputePipelineStateWithFunction_error_(function, error)
+        if pipeline is not None:
+            pipeline.width = 16
+        return pipeline, refused

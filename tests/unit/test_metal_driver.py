@@ -246,6 +246,36 @@ def test_programs_that_the_device_cannot_run_are_refused(driver: MetalDriver, me
         load()
 
 
+def test_many_arguments_go_through_a_buffer(driver: MetalDriver) -> None:
+    """Slots beyond the 4096 bytes that Metal takes inline arrive as well."""
+    more = tuple(ScalarParameter(f"b{k}", i32) for k in range(600))
+    signature = Signature("step", 1, (*PARAMETERS, *more), OPTIONS, item=(1, 1, 256))
+    text = TEXT.replace("s[11]", "s[611]").replace("p.s[10]", "p.s[610]")
+    program = driver.load(Artifact("msl", text.encode(), 0, signature))
+    address = array(driver, np.zeros(4, np.int32))
+    given = [Pointer(address, (4,), (4,)), *(Bits(k) for k in range(601))]
+    driver.launch(None, program, Launch((4,), given))
+    assert read(driver, address, 4) == [600] * 4
+
+
+def test_a_mark_that_is_not_reached_in_time_is_told(driver: MetalDriver, metal: objects.Metal) -> None:
+    """`wait_until` gives up on work that does not end; a closed queue has no marks."""
+    queue = driver.queue()
+    mark = driver.timed_mark(queue)
+    metal.devices[0].stuck = True
+    assert not driver.wait_until(mark, 0.001)
+    driver.abandon(queue)
+    with pytest.raises(StateError, match="closed"):
+        driver.mark(queue)
+
+
+def test_a_pipeline_that_is_not_made_is_a_resource_error(driver: MetalDriver, metal: objects.Metal) -> None:
+    """Metal's words on why there is no pipeline reach the caller."""
+    metal.devices[0].refuses = objects.Error("too many registers")
+    with pytest.raises(DeviceError, match="no pipeline of a kernel: too many registers"):
+        driver.load(Artifact("msl", TEXT.encode(), 0, SIGNATURE))
+
+
 def test_more_arrays_than_bindings_are_refused(driver: MetalDriver) -> None:
     """Metal binds 31 buffers, one of which holds the slots."""
     arrays = tuple(ArrayParameter(f"y{k}", f32, 1, True, True) for k in range(31))
