@@ -6,12 +6,17 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gyral.core.dtypes import SCALARS
 from gyral.core.errors import KernelFault
 from gyral.runtime.device import device as device_named
 from gyral.testing import reference
+from gyral.testing.block_program import block_program
 from gyral.testing.compare import difference
 from gyral.testing.program import Program, random_program
 from gyral.testing.source import forget
+
+_TOLD = ("gy.shared", "gy.block_broadcast", "gy.subgroup_")
+"""Words by which threads hear from others: from one that failed they hear what is undefined."""
 
 
 def disagreement(program: Program, device: str = "cpu") -> str:
@@ -23,13 +28,19 @@ def disagreement(program: Program, device: str = "cpu") -> str:
         _fault(lambda: _launch(kernel, program, got, device)),
     ]
     forget(kernel)
+    if None not in faults and any(word in program.text for word in _TOLD):
+        return ""
     if faults[0] != faults[1]:
         return f"thread {faults[1]} failed instead of {faults[0]}"
-    if faults[0] is not None and "gy.shared" in program.text:
-        return ""  # what a failed thread did not write into shared memory is undefined for the others
     names = [*(name for name, _, _ in program.inputs), *(name for name, _ in program.outputs), "cells"]
     found = (difference(name, a, b) for name, a, b in zip(names, expected, got, strict=False))
     return next((text for text in found if text), "")
+
+
+def lacks(program: Program, device: str) -> str:
+    """A type that a program names and a device does not have, or ""."""
+    has = device_named(device).capabilities.dtypes
+    return next((t.name for t in SCALARS if t not in has and f"gy.{t}" in program.text), "")
 
 
 def _launch(kernel: Any, program: Program, arguments: Sequence[Any], device: str) -> None:
@@ -47,6 +58,6 @@ def _fault(launch: Callable[[], None]) -> tuple[int, ...] | None:
     return None
 
 
-def seeded(seed: int, size: int = 8) -> Program:
-    """The program of a seed; the same on every machine."""
-    return random_program(random.Random(seed), size)
+def seeded(seed: int, size: int = 8, *, blocks: bool = False) -> Program:
+    """The program of a seed; the same on every machine. With `blocks` its threads work together."""
+    return (block_program if blocks else random_program)(random.Random(seed), size)

@@ -46,10 +46,10 @@ class Program:
 
 def random_program(rng: random.Random, size: int = 8) -> Program:
     """A program of about `size` statements at its top level."""
-    return _Writer(rng).program(size)
+    return Writer(rng).program(size)
 
 
-class _Writer:
+class Writer:
     """Writes one program. Every variable is set before use and keeps its type; every index is in bounds."""
 
     def __init__(self, rng: random.Random) -> None:
