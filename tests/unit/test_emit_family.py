@@ -167,13 +167,50 @@ def test_fastmath_leaves_bodies_of_maths_functions_as_written() -> None:
     assert re.search(r"\(v\d+ \* 2\.0f\)", text)
 
 
+STRICTLY = """
+@gy.kernel(fastmath=True)
+def k(x: gy.Array[gy.f32]):
+    i = gy.global_id()
+    x[i] = gy.sin(x[i]) * x[i] + 1.25
+"""
+FAST_SAXPY = SAXPY.replace("@gy.kernel", "@gy.kernel(fastmath=True)")
+
+
 def test_opencl_contracts_where_the_device_says_it_is_quick() -> None:
     """Under fastmath a * b + c is one operation, where there is an instruction for it."""
-    given = trial(SAXPY, 8, 2.0, ramp(8).astype("f4"), ramp(8).astype("f4"))
-    request = {"fastmath": True}
-    fast = trial(SAXPY.replace("@gy.kernel", "@gy.kernel(fastmath=True)"), *given.shape, *given.arguments)
-    texts = [text_of(fast, "opencl", features=words, **request) for words in ((), ("fma",))]
-    assert ["fma(" in text for text in texts] == [False, True]
+    given = trial(STRICTLY, 8, ramp(8).astype("f4"))
+    texts = [text_of(given, "opencl", features=words, fastmath=True) for words in ((), ("fma",))]
+    assert [bool(re.search(r"= fma\(v\d+, v\d+, 1\.25f\)", text)) for text in texts] == [False, True]
+
+
+def test_opencl_leaves_contraction_to_a_compiler_that_may_do_all() -> None:
+    """Where nothing stays as written, the compiler contracts, and the driver lets it re-associate."""
+    given = trial(FAST_SAXPY, 8, 2.0, ramp(8).astype("f4"), ramp(8).astype("f4"))
+    text = text_of(given, "opencl", features=("fma",), fastmath=True)
+    assert ("fma(" in text, "FP_CONTRACT ON" in text) == (False, True)
+    artifacts = {name: given_.kernel.compile("opencl") for name, given_ in fast_kernels().items()}
+    assert {name: each.extra.get("relaxed", "") for name, each in artifacts.items()} == {
+        "saxpy": "yes",
+        "strict": "",
+        "exact": "",
+    }
+
+
+def fast_kernels() -> dict[str, Trial]:
+    """A kernel under fast maths, one with a function that stays as written, one without fast maths."""
+    pair = ramp(8).astype("f4"), ramp(8).astype("f4")
+    return {
+        "saxpy": trial(FAST_SAXPY, 8, 2.0, *pair),
+        "strict": trial(STRICTLY, 8, pair[0]),
+        "exact": trial(SAXPY, 8, 2.0, *pair),
+    }
+
+
+def test_opencl_places_blocks_without_a_branch() -> None:
+    """A block's place follows from its number by arithmetic, folded grid or not."""
+    text = text_of(trial(SAXPY, 8, 2.0, ramp(8).astype("f4"), ramp(8).astype("f4")), "opencl")
+    assert "if (folded" not in text
+    assert "const u32 b2 = bn2;" in text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import json
 from dataclasses import replace
 
 from gyral.compiler import pipeline
-from gyral.compiler.emit.base import Emitted
-from gyral.compiler.passes.target import spec_of
+from gyral.compiler.emit.base import Emitted, is_relaxed
+from gyral.compiler.ir.graph import Module
+from gyral.compiler.passes.target import TargetSpec, spec_of
 from gyral.core import abi, entry
 from gyral.core.artifact import Artifact, CompileOptions
 from gyral.jit.compile import lowered
@@ -21,10 +22,12 @@ DEFAULT_BLOCKS = {1: (256,), 2: (8, 32), 3: (2, 4, 32)}
 
 
 def for_text(row: Target, request: Request) -> Artifact:
-    """The kernel's text, which the driver builds when it loads it."""
+    """The kernel's text, which the driver builds when it loads it, loosely if `relaxed`."""
     warned: list[str] = []
-    emitted = emit(row, request, warned)
-    return Artifact(row.form, emitted.text.encode(), 0, emitted.signature, _extra(warned))
+    module, options, spec = _made(row, request, warned)
+    emitted: Emitted = entry.load(row.emit)(module, options, spec)
+    extra = _extra(warned) | ({"relaxed": "yes"} if is_relaxed(module, options) else {})
+    return Artifact(row.form, emitted.text.encode(), 0, emitted.signature, extra)
 
 
 def for_cuda(row: Target, request: Request) -> Artifact:
@@ -53,12 +56,16 @@ def text_of(row: Target, request: Request) -> str:
 
 def emit(row: Target, request: Request, warned: list[str] | None = None) -> Emitted:
     """The kernel in the language of a kind of device, compiled for one block; `warned` gets the warnings."""
+    return entry.load(row.emit)(*_made(row, request, [] if warned is None else warned))
+
+
+def _made(row: Target, request: Request, warned: list[str]) -> tuple[Module, CompileOptions, TargetSpec]:
+    """What an emitter takes."""
     module = lowered(request)
     options = with_block(request.options, module.kernel.attributes["rank"])
     spec = spec_of(row.column, options.features, options.downcast)
-    kept = [] if warned is None else warned
-    pipeline.run(module, options, spec, warn=lambda diagnostic: kept.append(str(diagnostic)))
-    return entry.load(row.emit)(module, options, spec)
+    pipeline.run(module, options, spec, warn=lambda diagnostic: warned.append(str(diagnostic)))
+    return module, options, spec
 
 
 def _extra(warned: list[str]) -> dict[str, str]:

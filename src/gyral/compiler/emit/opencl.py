@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from gyral.compiler.emit.base import Emitted
+from gyral.compiler.emit.base import Emitted, is_relaxed
 from gyral.compiler.emit.cfamily import program
 from gyral.compiler.emit.cfamily.dialect import Dialect
 from gyral.compiler.emit.cfamily.parts import Kernel, Place
@@ -31,20 +31,25 @@ _CONTRACTED = "fma"
 
 def emit(module: Module, options: CompileOptions, spec: TargetSpec) -> Emitted:
     """Write the kernel of a legalised module as OpenCL C."""
-    return program.emit(module, options, OpenCl(options, spec))
+    return program.emit(module, options, OpenCl(options, spec, is_relaxed(module, options)))
 
 
 class OpenCl(Dialect):
-    """OpenCL C 1.2, 64-bit floats and atomics by extension."""
+    """OpenCL C 1.2, 64-bit floats and atomics by extension.
 
+    `relaxed`: the compiler may contract and re-associate everything, and does that better than we.
+    """
+
+    straight: ClassVar[bool] = True  # PoCL vectorises work items only where no branch stands in the way
     spaces: ClassVar[dict[str, str]] = {
         "global": "volatile global ",
         "shared": "volatile local ",
         "local": "",
     }
 
-    def __init__(self, options: CompileOptions, spec: TargetSpec) -> None:
+    def __init__(self, options: CompileOptions, spec: TargetSpec, relaxed: bool) -> None:
         super().__init__(options, spec)
+        self.relaxed = relaxed
         self.whole_blocks = (
             "branched_barriers" in options.features
         )  # PoCL 3 loses stores behind such barriers
@@ -56,7 +61,8 @@ class OpenCl(Dialect):
         return f"as_{'double' if t is f64 else 'float'}({a})"
 
     def contracted(self, t: DType, a: str, b: str, c: str) -> str:
-        return f"fma({a}, {b}, {c})" if _CONTRACTED in self.options.features else ""
+        explicit = _CONTRACTED in self.options.features and not self.relaxed
+        return f"fma({a}, {b}, {c})" if explicit else ""
 
     def pointer(self, place: Place) -> list[str]:
         memory, t = place.memory, self.cell_type(place.dtype, False)
@@ -119,7 +125,7 @@ class OpenCl(Dialect):
             lines.append("#pragma OPENCL EXTENSION cl_khr_fp64 : enable")
         if "atom_" in text:
             lines.append("#pragma OPENCL EXTENSION cl_khr_int64_base_atomics : enable")
-        lines.append("#pragma OPENCL FP_CONTRACT OFF")
+        lines.append(f"#pragma OPENCL FP_CONTRACT {'ON' if self.relaxed else 'OFF'}")
         lines += [f"typedef {name} {ours};" for ours, name in _TYPES]
         if wide:
             lines.append("typedef double f64;")

@@ -57,6 +57,9 @@ def build(cl: Any, context: Any, device: Any, caps: Capabilities, artifact: Arti
     options = "-cl-std=CL1.2"
     if correct_division(device) and not signature.options.fastmath:
         options += " -cl-fp32-correctly-rounded-divide-sqrt"
+    if artifact.extra.get("relaxed"):
+        # All of it may be re-associated and contracted, which lets processors vectorise sums in loops.
+        options += " -cl-unsafe-math-optimizations"
     with Checked(cl.Error, f"take the source of {signature.name}"):
         program = cl._cl._Program(context, artifact.code.decode())
     try:

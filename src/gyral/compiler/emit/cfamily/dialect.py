@@ -31,6 +31,8 @@ class Dialect:
     """What stands before the type of a pointer into each space."""
     whole_blocks: bool = True
     """Whether a body with barriers is written twice: without guards too, for blocks with all threads."""
+    straight: ClassVar[bool] = False
+    """Whether blocks are placed without a branch, at the cost of a division for each axis but one."""
     proves_uniform: ClassVar[bool] = False
     """Whether the language refuses barriers it cannot prove to be in uniform control: see `is_proven`."""
     broadcast_barriers: ClassVar[bool] = True

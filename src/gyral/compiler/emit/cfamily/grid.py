@@ -53,6 +53,8 @@ def _place_block(w: Writer) -> list[str]:
     x, y, z = (f"({d.cast(u32, t, d.block_id(axis))})" for axis in AXES)
     gx, gy = (f"({d.cast(u32, t, d.native_blocks(axis))})" for axis in AXES[:2])
     total = " * ".join(f"({count})" for count in counts.values())
+    if d.straight:
+        return _place_straight(w, f"{x} + {gx} * ({y} + {gy} * {z})", total, counts)
     lines += [
         d.var(bool_, HERE, "true"),
         f"if ({folded} != {d.literal(index, 0)}) {{",
@@ -63,6 +65,21 @@ def _place_block(w: Writer) -> list[str]:
     for axis in axes(w)[:-1]:
         lines += [f"  b{axis} = bn % ({counts[axis]});", f"  bn = bn / ({counts[axis]});"]
     return [*lines, f"  b{axes(w)[-1]} = bn;", "}"]
+
+
+def _place_straight(w: Writer, number: str, total: str, counts: dict[int, str]) -> list[str]:
+    """The same from the block's number alone, folded or not."""
+    d, t = w.dialect, unsigned(w)
+    lines = [
+        d.let(t, "bn", number),
+        d.let(bool_, HERE, f"bn < {total}"),
+        d.let(t, "bn2", d.select(HERE, "bn", d.literal(t, 0))),
+    ]
+    for axis in axes(w)[:-1]:
+        lines.append(d.let(t, f"b{axis}", f"bn{axis} % ({counts[axis]})"))
+        lines.append(d.let(t, f"bn{axis - 1}", f"bn{axis} / ({counts[axis]})"))
+    last = axes(w)[-1]
+    return [*lines, d.let(t, f"b{last}", f"bn{last}")]
 
 
 def local_id(w: Writer, axis: int) -> str:
