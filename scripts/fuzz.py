@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--blocks", action="store_true", help="kernels whose threads work together")
     parser.add_argument("--show", action="store_true", help="print the text of a program that fails")
     given = parser.parse_args()
-    chosen = [str(found) for found in devices()] if given.device == "all" else [given.device]
+    chosen = [found.name for found in devices()] if given.device == "all" else [given.device]
     ran, skipped, bad = dict.fromkeys(chosen, 0), dict.fromkeys(chosen, 0), 0
     end, seed = time.monotonic() + given.seconds, given.seed
     while time.monotonic() < end:
