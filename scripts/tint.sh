@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fetch Tint, as Dawn for Node (npm package webgpu), into .cache/tint, where the tests of WGSL look for it.
+# Fetch Tint, as Dawn for Node (npm package webgpu), into build/tests/tint, where the tests of WGSL look for it.
 # Goes on with one line of explanation where it cannot be had: those tests are skipped then.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VERSION=0.6.2
-FOLDER=.cache/tint
+FOLDER=build/tests/tint
 
 have() {
     [ -f "$FOLDER/node_modules/webgpu/package.json" ] &&

@@ -1,6 +1,6 @@
 """Tint, the WGSL compiler of browsers, as a judge of what the emitter prints: Dawn for Node without a device.
 
-`scripts/tint.sh` fetches it to `.cache/tint`; `REASON` says why a test that wants it must be skipped, or "".
+`scripts/tint.sh` fetches it to `build/tests/tint`; `REASON` says why a test that wants it must be skipped, or "".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / ".cache" / "tint" / "node_modules" / "webgpu" / "index.js"
+PACKAGE = ROOT / "build" / "tests" / "tint" / "node_modules" / "webgpu" / "index.js"
 _SCRIPT = Path(__file__).with_name("tint") / "validate.mjs"
 
 

@@ -1,7 +1,7 @@
 """Compiles Metal kernels as C++ and runs them here, with `metal_stdlib` and `fibres.cpp` beside this file.
 
 Many kernels go through one run of the compiler, each in a namespace of its own; what was compiled is kept by
-content in `.cache/msl` of the checkout. What runs here is proof of syntax, types and results, not of Apple's
+content in `build/tests/msl` of the checkout. What runs here is proof of syntax, types and results, not of Apple's
 compiler accepting the text.
 """
 
@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CACHE = HERE.parents[1] / ".cache" / "msl"
+CACHE = HERE.parents[1] / "build" / "tests" / "msl"
 METAL_VERSION = 240
 _FLAGS = ("-std=gnu++14", "-w", "-fsigned-char", "-ffp-contract=off", f"-I{HERE}")
 _SPACES = ("-fsyntax-only", "-DSHIM_CHECK_SPACES", "-Wno-unknown-attributes", "-Wno-ignored-attributes")
