@@ -1,6 +1,6 @@
 """Tint, the WGSL compiler of browsers, as a judge of what the emitter prints: Dawn for Node without a device.
 
-`scripts/tint.sh` fetches it to `build/tests/tint`; `REASON` says why a test that wants it must be skipped, or "".
+`scripts/tint.sh` fetches it to `build/tests/tint`; `REASON` says why a test must be skipped, or "".
 """
 
 from __future__ import annotations

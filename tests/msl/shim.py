@@ -1,8 +1,8 @@
 """Compiles Metal kernels as C++ and runs them here, with `metal_stdlib` and `fibres.cpp` beside this file.
 
 Many kernels go through one run of the compiler, each in a namespace of its own; what was compiled is kept by
-content in `build/tests/msl` of the checkout. What runs here is proof of syntax, types and results, not of Apple's
-compiler accepting the text.
+content in `build/tests/msl` of the checkout. What runs here is proof of syntax, types and results, not of
+Apple's compiler accepting the text.
 """
 
 from __future__ import annotations
