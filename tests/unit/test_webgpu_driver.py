@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -114,6 +115,25 @@ def test_bytes_are_copied_exactly(driver: WebGpuDriver, start: int, stop: int) -
     part = np.empty(stop - start, "u1")
     driver.copy_out(None, memoryview(part), pointer.address + start)
     assert (get(driver, pointer, "u1").tolist(), part.tolist()) == (host.tolist(), new.tolist())
+
+
+def test_threads_read_back_side_by_side(driver: WebGpuDriver) -> None:
+    """A thread that waits for bytes is not held up when another thread takes them off the wire."""
+    _, pointer = put(driver, np.arange(64, dtype="f4"))
+    wrong: list[object] = []
+
+    def read() -> None:
+        try:
+            wrong.extend(1 for _ in range(60) if get(driver, pointer)[63] != 63)
+        except DeviceError as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ class Link:
         self.submitted = 0
         self.completed = 0
         self.mapped: dict[int, bool] = {}
+        self._awaited: set[int] = set()
         self._number = next(_numbers)
         self.ffi, self.lib = library.native()["ffi"], library.native()["lib"]
         self._done, self._map = _callbacks()
@@ -79,6 +80,7 @@ class Link:
     def read_later(self, buffer: Any, nbytes: int) -> int:
         """Ask for a staging buffer's bytes; gives the number that `mapped` will know when they are there."""
         number = next(_numbers)
+        self._awaited.add(number)
         info = self._callback("WGPUBufferMapCallbackInfo", self._map, number)
         with library.catching():
             self.lib.wgpuBufferMapAsync(buffer._internal, self.lib.WGPUMapMode_Read, 0, nbytes, info)
@@ -107,9 +109,9 @@ class Link:
         return self.completed >= self.submitted
 
     def wait(self, serial: int, maps: Sequence[int] = ()) -> None:
-        """Block until a command buffer is done and read-backs are mapped."""
+        """Block until a command buffer is done and read-backs came back, whoever takes them then."""
         stalls = 0
-        while self.completed < serial or not all(number in self.mapped for number in maps):
+        while self.completed < serial or not self._awaited.isdisjoint(maps):
             before = self.completed
             with self._polling, library.catching():
                 self.lib.wgpuDevicePoll(self.device._internal, True, self.ffi.NULL)
@@ -169,6 +171,8 @@ def _callbacks() -> tuple[Any, Any]:
     def mapped(status: int, message: Any, owner: Any, number: Any) -> None:
         link = _links.get(int(ffi.cast("uintptr_t", owner)))
         if link is not None:
-            link.mapped[int(ffi.cast("uintptr_t", number))] = status == lib.WGPUMapAsyncStatus_Success
+            found = int(ffi.cast("uintptr_t", number))
+            link.mapped[found] = status == lib.WGPUMapAsyncStatus_Success
+            link._awaited.discard(found)
 
     return ffi.callback("WGPUQueueWorkDoneCallback", done), ffi.callback("WGPUBufferMapCallback", mapped)
