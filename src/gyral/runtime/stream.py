@@ -44,7 +44,7 @@ class Event:
 
 
 class Stream:
-    """An ordered queue of one device. `with stream:` sends the launches inside to it.
+    """An ordered queue of one device, made by `gy.device(...).stream()`. `with stream:` sends launches to it.
 
     A failed launch raises at the next call on its stream. Work on a stream that is dropped is done all the
     same, and `Device.synchronize` waits for it: `leave` is given a mark behind it.
@@ -53,6 +53,8 @@ class Stream:
     def __init__(self, driver: Driver, leave: Callable[[Any], None] | None = None) -> None:
         self.driver = driver
         self._leave = leave
+        if not hasattr(driver, "queue"):
+            raise UserError(f"a stream is made by gy.device(...).stream(), not of {driver!r}")
         self.queue = driver.queue()
         self._scoped = Scoped(stream=self)
 
