@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from tests.agreement import needs_device
 
 import gyral as gy
-from gyral.core.errors import KernelFault, UserError
+from gyral.core.errors import CompileError, DowncastWarning, KernelFault, UserError
 from gyral.core.events import Copied, Event, listening
 
 
@@ -102,3 +103,30 @@ def test_device_arrays_in_host_hands_are_launched_at_once() -> None:
     np.testing.assert_array_equal(host, 2 * X)
     saxpy[8](2.0, X, y)
     np.testing.assert_array_equal(host, 4 * X)
+
+
+def test_streams_are_made_by_their_devices() -> None:
+    """A stream made of a device's name says how streams are made."""
+    with pytest.raises(UserError, match=r"gy\.device\(\.\.\.\)\.stream\(\), not of 'cpu'"):
+        gy.Stream("cpu")  # type: ignore[arg-type]
+
+
+@gy.kernel
+def grow(x: gy.Array[gy.f64]):
+    i = gy.global_id()
+    x[i] = x[i] * 2.0
+
+
+@needs_device("webgpu", "mesa-vulkan-drivers")
+def test_what_is_computed_in_f32_is_shown_as_errors_are() -> None:
+    """The warning of a downcast names the kernel's line, and the refusal without it says how to get it."""
+    x = np.ones(4)
+    with gy.device("webgpu"), pytest.raises(CompileError, match="downcast=True"):
+        grow[4](x)
+    with gy.device("webgpu"), gy.options(downcast=True), pytest.warns(DowncastWarning) as told:
+        grow[4](x)
+    line = grow.__wrapped__.__code__.co_firstlineno + 3
+    assert [(w.filename, w.lineno) for w in told] == [(__file__, line)]
+    assert str(told[0].message).startswith(
+        f"GY602: f64 is computed in f32 here, on wgsl\n  --> {__file__}:{line}:"
+    )

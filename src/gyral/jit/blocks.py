@@ -11,6 +11,7 @@ from gyral.compiler.ir.graph import Module
 from gyral.compiler.passes.target import TargetSpec, spec_of
 from gyral.core import abi, entry
 from gyral.core.artifact import Artifact, CompileOptions
+from gyral.core.errors import Diagnostic
 from gyral.jit.compile import lowered
 from gyral.jit.request import Request
 from gyral.jit.targets import Target
@@ -23,7 +24,7 @@ DEFAULT_BLOCKS = {1: (256,), 2: (8, 32), 3: (2, 4, 32)}
 
 def for_text(row: Target, request: Request) -> Artifact:
     """The kernel's text, which the driver builds when it loads it, loosely if `relaxed`."""
-    warned: list[str] = []
+    warned: list[Diagnostic] = []
     module, options, spec = _made(row, request, warned)
     emitted: Emitted = entry.load(row.emit)(module, options, spec)
     extra = _extra(warned) | ({"relaxed": "yes"} if is_relaxed(module, options) else {})
@@ -32,7 +33,7 @@ def for_text(row: Target, request: Request) -> Artifact:
 
 def for_cuda(row: Target, request: Request) -> Artifact:
     """Machine code of an NVIDIA architecture, and in `extra` what the assembler reports of it."""
-    warned: list[str] = []
+    warned: list[Diagnostic] = []
     emitted = emit(row, request, warned)
     options = request.options
     made = entry.load(_ASSEMBLE)(
@@ -54,22 +55,25 @@ def text_of(row: Target, request: Request) -> str:
     return emit(row, request).text
 
 
-def emit(row: Target, request: Request, warned: list[str] | None = None) -> Emitted:
+def emit(row: Target, request: Request, warned: list[Diagnostic] | None = None) -> Emitted:
     """The kernel in the language of a kind of device, compiled for one block; `warned` gets the warnings."""
     return entry.load(row.emit)(*_made(row, request, [] if warned is None else warned))
 
 
-def _made(row: Target, request: Request, warned: list[str]) -> tuple[Module, CompileOptions, TargetSpec]:
+def _made(
+    row: Target, request: Request, warned: list[Diagnostic]
+) -> tuple[Module, CompileOptions, TargetSpec]:
     """What an emitter takes."""
     module = lowered(request)
     options = with_block(request.options, module.kernel.attributes["rank"])
     spec = spec_of(row.column, options.features, options.downcast)
-    pipeline.run(module, options, spec, warn=lambda diagnostic: warned.append(str(diagnostic)))
+    pipeline.run(module, options, spec, warn=warned.append)
     return module, options, spec
 
 
-def _extra(warned: list[str]) -> dict[str, str]:
-    return {"warnings": json.dumps(warned)} if warned else {}
+def _extra(warned: list[Diagnostic]) -> dict[str, str]:
+    found = [(warning.render(), warning.span.file, warning.span.line) for warning in warned]
+    return {"warnings": json.dumps(found)} if found else {}
 
 
 def with_block(options: CompileOptions, rank: int) -> CompileOptions:

@@ -108,8 +108,8 @@ class Programs:
                 origin = "compiler"
                 artifact = self._compile(spec, key)
         emit(Compiled(self._name, spec.device, origin, MONOTONIC() - began))
-        for text in json.loads(artifact.extra.get("warnings", "[]")):
-            warnings.warn(text, DowncastWarning, stacklevel=2)
+        for text, file, line in json.loads(artifact.extra.get("warnings", "[]")):
+            warnings.warn_explicit(text, DowncastWarning, file, line)
         return artifact
 
     def key(self, spec: Spec) -> str:

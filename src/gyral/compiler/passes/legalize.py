@@ -167,9 +167,13 @@ class _Run:
 
     def gap(self, op: Op, what: str) -> None:
         line = linecache.getline(op.span.file, op.span.line).rstrip("\n")
-        advice = "use another type or function, or run it on another device"
+        advice = _COMPUTED_IN_F32 if what == "there is no f64" else _ELSEWHERE
         message = f"{what}, on {self.spec.target.column}"
         self.gaps.append(Diagnostic("GY601", message, advice, op.span, line))
+
+
+_ELSEWHERE = "use another type or function, or run it on another device"
+_COMPUTED_IN_F32 = "use f32, allow it for f64 here with downcast=True, or run it on another device"
 
 
 def _widen(builder: Builder, op: Op) -> list[Value]:
