@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 
 const request = JSON.parse(readFileSync(0, 'utf8'));
 const { create } = await import(pathToFileURL(request.package));
-const adapter = await create(['backend=null']).requestAdapter();
+globalThis.gpu = create(['backend=null']);  // Dawn dies with it, also when it is collected under way.
+const adapter = await globalThis.gpu.requestAdapter();
 const device = await adapter.requestDevice({ requiredFeatures: request.features });
 
 async function complaint(code) {
