@@ -29,6 +29,15 @@ fn gyral_kernel(@builtin(global_invocation_id) g: vec3<u32>) {
   if (g.x < slot(2u)) { m0[slot(7u) / 4u + g.x] += slot(10u); }
 }
 """
+_CHURN = """
+@group(0) @binding(1) var<storage, read_write> m0: array<u32>;
+@compute @workgroup_size(64)
+fn gyral_kernel(@builtin(global_invocation_id) g: vec3<u32>) {
+  var v = g.x;
+  for (var k = 0u; k < 60000u; k++) { v = (v * 1664525u + 1013904223u) ^ (v >> 3u); }
+  m0[slot(7u) / 4u] = v;
+}
+"""
 
 
 def _array(name: str, writes: bool) -> ArrayParameter:
@@ -47,3 +56,9 @@ def bump() -> Artifact:
     parameters = (_array("x", True), ScalarParameter("by", BY_NAME["u32"]))
     signature = Signature("bump", 1, parameters, CompileOptions(groups=(0,)), item=(1, 1, 64))
     return Artifact("wgsl", (_HEAD.format(vectors=6) + _BUMP).encode(), 0, signature)
+
+
+def churn() -> Artifact:
+    """Compute for milliseconds per thousand threads, and write one word."""
+    signature = Signature("churn", 1, (_array("x", True),), CompileOptions(groups=(0,)), item=(1, 1, 64))
+    return Artifact("wgsl", (_HEAD.format(vectors=5) + _CHURN).encode(), 0, signature)

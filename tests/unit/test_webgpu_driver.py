@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tests.wgsl_programs import bump, saxpy
+from tests.wgsl_programs import bump, churn, saxpy
 
 from gyral.core.driver import Bits, DeviceCopies, Graphs, Launch, Pointer, Timing
 from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError, UserError
@@ -270,6 +270,23 @@ def test_a_lost_device_is_opened_anew(driver: WebGpuDriver) -> None:
     with pytest.raises(DeviceError, match="lost") as caught:
         driver.launch(queue, program, Launch((64,), [px, Bits(5)]))
     assert caught.value.kind is DeviceErrorKind.FATAL
+    with pytest.raises(DeviceError, match="make arrays and graphs anew"):
+        driver.launch(None, program, Launch((64,), [px, Bits(5)]))
+    _, py = put(driver, np.zeros(64, "u4"))
+    driver.launch(None, program, Launch((64,), [py, Bits(5)]))
+    assert get(driver, py, "u4").tolist() == [5] * 64
+
+
+def test_work_that_does_not_end_is_given_up(driver: WebGpuDriver) -> None:
+    """Past its deadline the device is left to the work; the next call has a new one with no old memory."""
+    _, px = put(driver, np.zeros(64, "u4"))
+    program, slow, queue = driver.load(bump()), driver.load(churn()), driver.queue()
+    driver.launch(queue, program, Launch((64,), [px, Bits(5)]))
+    in_time = driver.wait_until(driver.mark(queue), 60)
+    driver.launch(queue, slow, Launch((20_000,), [px]))
+    late = driver.wait_until(driver.mark(queue), 1e-4)
+    assert (in_time, late) == (True, False)
+    assert "cannot stop it" in driver.abandon(queue)
     with pytest.raises(DeviceError, match="make arrays and graphs anew"):
         driver.launch(None, program, Launch((64,), [px, Bits(5)]))
     _, py = put(driver, np.zeros(64, "u4"))

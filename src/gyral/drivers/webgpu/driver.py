@@ -181,6 +181,15 @@ class WebGpuDriver:
         """Block until a mark is reached."""
         self._engine.wait(mark)
 
+    def wait_until(self, mark: Mark, seconds: float) -> bool:
+        """Wait for so long at most; whether the mark was reached."""
+        return self._engine.wait_until(mark, seconds)
+
+    def abandon(self, queue: Queue) -> str:
+        """Nothing runs behind work that does not end: the device is given up with its memory."""
+        self._engine.give_up(queue)
+        return "WebGPU cannot stop it: the device is opened anew, and what was in its memory is lost"
+
     def close(self) -> None:
         """Finish all work and give the device back."""
         self._engine.shut()
@@ -216,6 +225,10 @@ class TimedWebGpuDriver(WebGpuDriver):
     def wait(self, mark: Mark | TimedMark) -> None:
         """Block until a mark is reached."""
         self._engine.wait(mark.plain() if isinstance(mark, TimedMark) else mark)
+
+    def wait_until(self, mark: Mark | TimedMark, seconds: float) -> bool:
+        """Wait for so long at most; whether the mark was reached."""
+        return self._engine.wait_until(mark.plain() if isinstance(mark, TimedMark) else mark, seconds)
 
     def elapsed_ms(self, first: TimedMark, second: TimedMark) -> float:
         """Milliseconds of the device's clock between two marks that were reached."""

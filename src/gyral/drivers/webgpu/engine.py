@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import sleep
 from typing import Any, NamedTuple
 
 from gyral.core import abi
+from gyral.core.clock import MONOTONIC
 from gyral.core.driver import Launch, Pointer
 from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, StateError
 from gyral.drivers.webgpu import bytework, library
@@ -17,6 +20,9 @@ from gyral.drivers.webgpu.link import Link
 from gyral.drivers.webgpu.memory import AddressBook, Memory
 from gyral.drivers.webgpu.program import Program
 from gyral.drivers.webgpu.session import Call, Session
+
+_SHORTEST, _LONGEST = 20e-6, 2e-3
+"""Seconds between two looks at work that has a deadline."""
 
 
 @dataclass(eq=False, slots=True)
@@ -105,6 +111,35 @@ class Engine:
             raise DeviceError(f"{self.name} was lost before this work was done", DeviceErrorKind.FATAL)
         if mark.queue is not None:
             mark.queue.raise_failure()
+
+    def wait_until(self, mark: Mark, seconds: float) -> bool:
+        """Wait for so long at most; whether the mark was reached."""
+        end, pause, session = MONOTONIC() + seconds, _SHORTEST, mark.session
+        if session is self._session:
+            with self.entered():
+                if mark.serial > session.link.submitted:
+                    session.flush()
+                awaited = session.awaited(mark.serial)
+            while not session.link.reached(mark.serial, awaited):
+                left = end - MONOTONIC()
+                if left <= 0:
+                    return False
+                # wgpu waits for ever or not at all. A pause grows with the time already waited.
+                sleep(min(pause, left))
+                pause = min(2 * pause, _LONGEST)
+        self.wait(mark)
+        return True
+
+    def give_up(self, queue: Queue) -> None:
+        """Leave the device to work that does not end: the next call opens it anew."""
+        with self._lock:
+            session = self._session
+            if session is None:
+                return
+            text = f"{self.name} was given up with a launch that did not end; what was in its memory is lost"
+            self._blame(DeviceError(text, DeviceErrorKind.FATAL), queue, session)
+            # Giving it back, even at the end of the process, would wait for what does not end.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
 
     def finish(self) -> None:
         """Wait for all work so far."""

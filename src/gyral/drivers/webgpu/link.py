@@ -100,24 +100,38 @@ class Link:
 
     def idle(self) -> bool:
         """Whether nothing submitted is still running."""
-        # While another thread waits it polls as well, and holds the lock for as long as the device is busy.
-        if self.completed < self.submitted and self._polling.acquire(blocking=False):
-            try:
-                self.lib.wgpuDevicePoll(self.device._internal, False, self.ffi.NULL)
-            finally:
-                self._polling.release()
+        if self.completed < self.submitted:
+            self._look()
         return self.completed >= self.submitted
+
+    def reached(self, serial: int, maps: Sequence[int] = ()) -> bool:
+        """What `wait` waits for, without waiting."""
+        if not self._is_reached(serial, maps):
+            self._look()
+        return self._is_reached(serial, maps)
 
     def wait(self, serial: int, maps: Sequence[int] = ()) -> None:
         """Block until a command buffer is done and read-backs came back, whoever takes them then."""
         stalls = 0
-        while self.completed < serial or not self._awaited.isdisjoint(maps):
+        while not self._is_reached(serial, maps):
             before = self.completed
             with self._polling, library.catching():
                 self.lib.wgpuDevicePoll(self.device._internal, True, self.ffi.NULL)
             stalls = stalls + 1 if self.completed == before else 0
             if stalls > 1000:
                 raise DeviceError("the WebGPU device was lost: it no longer answers", DeviceErrorKind.FATAL)
+
+    def _is_reached(self, serial: int, maps: Sequence[int]) -> bool:
+        return self.completed >= serial and self._awaited.isdisjoint(maps)
+
+    def _look(self) -> None:
+        """Let wgpu say what is done."""
+        # While another thread waits it polls as well, and holds the lock for as long as the device is busy.
+        if self._polling.acquire(blocking=False):
+            try:
+                self.lib.wgpuDevicePoll(self.device._internal, False, self.ffi.NULL)
+            finally:
+                self._polling.release()
 
     def close(self) -> None:
         """Give the device back."""
