@@ -184,8 +184,12 @@ def classified_reference(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
 
 
 @gy.kernel
-def constant_nan(m: gy.i32, out: gy.Array[gy.f32], narrow: gy.Array[gy.f16]):
+def constant_nan(m: gy.i32, x: gy.Array[gy.f32], out: gy.Array[gy.f32], narrow: gy.Array[gy.f16]):
     i = gy.global_id()
+    never = 2.0 if x[0] > x[0] else 0.0
+    out[3] = never / never
+    out[4] = never // never
+    out[5] = x[1] * 0.0
     zero = gy.f32(0.0)
     small = gy.f16(0.0)
     out[0] = zero / zero
@@ -198,7 +202,7 @@ def constant_nan(m: gy.i32, out: gy.Array[gy.f32], narrow: gy.Array[gy.f16]):
     narrow[2] = small - gy.floor(small)
 
 
-def constant_nan_reference(m: int, out: np.ndarray, narrow: np.ndarray) -> None:
+def constant_nan_reference(m: int, x: np.ndarray, out: np.ndarray, narrow: np.ndarray) -> None:
     out[:] = narrow[:] = np.nan
 
 
@@ -313,7 +317,7 @@ def singles() -> Iterator[Case]:
         "NaN infinity zero",
         "constants",
         constant_nan,
-        lambda: (0, np.zeros(3, np.float32), np.zeros(3, np.float16)),
+        lambda: (0, np.array([1, np.inf], "f4"), np.zeros(6, np.float32), np.zeros(3, np.float16)),
         (1,),
         None,
         constant_nan_reference,

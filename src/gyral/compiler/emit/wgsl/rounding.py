@@ -1,8 +1,9 @@
 """Keep a driver from computing otherwise than written: SPIR-V made from WGSL promises it nothing.
 
-Vulkan's compilers cancel (a + b) - b and x - x, join constants across sums and products, and take common
-factors out of sums of products. Such spots pass one operand through a function that they cannot see through;
-all other arithmetic stays as it is, so that a polynomial costs nothing more.
+Vulkan's compilers cancel (a + b) - b and x - x, join constants across sums and products, take common
+factors out of sums of products, and take zero times anything for zero. Such spots pass an operand through a
+function that they cannot see through; all other arithmetic stays as it is, so that a polynomial costs
+nothing more.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ class Rounding:
             elif first in ("product", "scaled") and second in ("product", "scaled"):
                 b = self._hold(b)
         elif sign == "*":
-            if first == "scaled" and (second == "scaled" or is_literal(b)):
+            if _is_zero(a) or _is_zero(b):
+                a, b = (self._hold(a), b) if _is_zero(a) else (a, self._hold(b))
+            elif first == "scaled" and (second == "scaled" or is_literal(b)):
                 a = self._hold(a)
             elif second == "scaled" and is_literal(a):
                 b = self._hold(b)
-        elif a == b:
-            b = self._hold(b)
+        else:
+            # Where either turns out to be a constant zero, what is made up for the quotient is not NaN.
+            a, b = (x if is_literal(x) and not _is_zero(x) else self._hold(x) for x in (a, b))
         return a, b
 
     def wrote(self, sign: str, text: str, a: str, b: str) -> None:
