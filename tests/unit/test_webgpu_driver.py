@@ -13,6 +13,7 @@ from tests.wgsl_programs import bump, churn, saxpy
 
 from gyral.core.driver import Bits, DeviceCopies, Graphs, Launch, Pointer, Timing
 from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError, UserError
+from gyral.drivers.webgpu import link
 from gyral.drivers.webgpu.driver import WebGpuDriver, open_webgpu
 from gyral.drivers.webgpu.identity import count
 
@@ -275,6 +276,25 @@ def test_a_lost_device_is_opened_anew(driver: WebGpuDriver) -> None:
     _, py = put(driver, np.zeros(64, "u4"))
     driver.launch(None, program, Launch((64,), [py, Bits(5)]))
     assert get(driver, py, "u4").tolist() == [5] * 64
+
+
+def test_an_interrupt_while_wgpu_calls_back_is_raised(
+    driver: WebGpuDriver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C in the middle of wgpu's call reaches whoever waits, in silence, and the device goes on."""
+    _, px = put(driver, np.zeros(64, "u4"))
+    program, links = driver.load(bump()), link._links
+
+    class Interrupted:
+        def get(self, number: int) -> None:
+            monkeypatch.setattr(link, "_links", links)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(link, "_links", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        driver.launch(None, program, Launch((64,), [px, Bits(5)]))
+    assert get(driver, px, "u4").tolist() == [5] * 64
+    assert capfd.readouterr().err == ""
 
 
 def test_work_that_does_not_end_is_given_up(driver: WebGpuDriver) -> None:

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from types import TracebackType
 from typing import Any, TypeAlias
 
 from gyral.core.errors import DeviceError, DeviceErrorKind
@@ -20,6 +21,14 @@ Dispatch: TypeAlias = tuple[Any, Any, Any, int, int, int]
 Command: TypeAlias = Callable[[Any], None]
 """Something other than a launch, put on a native command encoder."""
 
+
+class _Raised(threading.local):
+    """What a thread has to raise when wgpu has returned to it."""
+
+    error: BaseException | None = None
+
+
+_raised = _Raised()
 _numbers = itertools.count(1)
 _links: weakref.WeakValueDictionary[int, Link] = weakref.WeakValueDictionary()
 
@@ -116,7 +125,7 @@ class Link:
         while not self._is_reached(serial, maps):
             before = self.completed
             with self._polling, library.catching():
-                self.lib.wgpuDevicePoll(self.device._internal, True, self.ffi.NULL)
+                self._poll(True)
             stalls = stalls + 1 if self.completed == before else 0
             if stalls > 1000:
                 raise DeviceError("the WebGPU device was lost: it no longer answers", DeviceErrorKind.FATAL)
@@ -129,9 +138,16 @@ class Link:
         # While another thread waits it polls as well, and holds the lock for as long as the device is busy.
         if self._polling.acquire(blocking=False):
             try:
-                self.lib.wgpuDevicePoll(self.device._internal, False, self.ffi.NULL)
+                self._poll(False)
             finally:
                 self._polling.release()
+
+    def _poll(self, wait: bool) -> None:
+        """Let wgpu call back for what is done. Raises what came between, such as Ctrl-C."""
+        self.lib.wgpuDevicePoll(self.device._internal, wait, self.ffi.NULL)
+        error, _raised.error = _raised.error, None
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Give the device back."""
@@ -189,4 +205,17 @@ def _callbacks() -> tuple[Any, Any]:
             link.mapped[found] = status == lib.WGPUMapAsyncStatus_Success
             link._awaited.discard(found)
 
-    return ffi.callback("WGPUQueueWorkDoneCallback", done), ffi.callback("WGPUBufferMapCallback", mapped)
+    return (
+        ffi.callback("WGPUQueueWorkDoneCallback", done, onerror=_again(done)),
+        ffi.callback("WGPUBufferMapCallback", mapped, onerror=_again(mapped)),
+    )
+
+
+def _again(callback: Callable[..., None]) -> Callable[..., None]:
+    """What to do when Ctrl-C came in a callback, which must not be lost: call it again, and raise later."""
+
+    def caught(kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
+        callback(*list(trace.tb_frame.f_locals.values())[:4])
+        _raised.error = error
+
+    return caught
