@@ -11,11 +11,12 @@ from gyral.drivers.webgpu.program import Program
 def require_fit(device: str, program: Program, limits: Mapping[str, int], features: tuple[str, ...]) -> None:
     """UnsupportedError names the first of a program's needs that is beyond a device's limits."""
     signature = program.signature
+    z, y, x = signature.threads
     needs = (
-        ("threads in a block", _product(signature.item), "max-compute-invocations-per-workgroup"),
-        ("threads along a block's last axis", signature.item[2], "max-compute-workgroup-size-x"),
-        ("threads along a block's middle axis", signature.item[1], "max-compute-workgroup-size-y"),
-        ("threads along a block's first axis", signature.item[0], "max-compute-workgroup-size-z"),
+        ("threads in a block", x * y * z, "max-compute-invocations-per-workgroup"),
+        ("threads along a block's last axis", x, "max-compute-workgroup-size-x"),
+        ("threads along a block's middle axis", y, "max-compute-workgroup-size-y"),
+        ("threads along a block's first axis", z, "max-compute-workgroup-size-z"),
         ("bytes of shared memory", signature.shared_bytes, "max-compute-workgroup-storage-size"),
         ("buffers at a time", len(program.written), "max-storage-buffers-per-shader-stage"),
         ("bytes of arguments", program.size, "max-uniform-buffer-binding-size"),
@@ -34,7 +35,3 @@ def require_fit(device: str, program: Program, limits: Mapping[str, int], featur
         raise UnsupportedError(
             f"{signature.name} was compiled for arrays of 2**31 elements or more; {device} counts in 32 bits"
         )
-
-
-def _product(extents: tuple[int, int, int]) -> int:
-    return extents[0] * extents[1] * extents[2]

@@ -162,25 +162,27 @@ class Wgsl(Dialect):
 
     def load(self, place: Place) -> str:
         store, t, at = self._store(place), place.dtype, self._at(place)
-        if place.memory.space != "global":
-            return (
-                from_word(t, store.word, store.read(at)) if store.word in ("u32", "i32") else store.read(at)
-            )
+        if store.word not in ("u32", "i32"):
+            return store.read(at)
         if t.bits == 64:
             return f"{self.helper(f'load64_{store.name}')}({at})"
-        if t.bits == 32:
+        if t.bits == 32 or place.memory.space != "global":
             return from_word(t, store.word, store.read(at))
         return from_word(t, store.word, f"{self.helper(f'load{max(8, t.bits)}_{store.name}')}({at})")
 
     def store(self, place: Place, value: str) -> list[str]:
         store, t, at = self._store(place), place.dtype, self._at(place)
-        if place.memory.space == "global" and t.bits != 32:
+        if store.word not in ("u32", "i32"):
+            return [store.write(at, value)]
+        if t.bits == 64 or (t.bits < 32 and place.memory.space == "global"):
             value = value if t.bits == 64 else to_word(t, store.word, value)
             return [f"{self.helper(f'store{max(8, t.bits)}_{store.name}')}({at}, {value});"]
-        return [store.write(at, to_word(t, store.word, value) if store.word in ("u32", "i32") else value)]
+        return [store.write(at, to_word(t, store.word, value))]
 
     def cell_type(self, t: DType, atomic: bool) -> str:
-        return "u32" if t is bool_ or (atomic and t.bits != 64 and t.kind != "int") else kept_as(t)
+        if atomic and t.bits == 64:
+            return "u32"  # two to a value
+        return "u32" if t is bool_ or (atomic and t.kind != "int") else kept_as(t)
 
     def cell_bytes(self, t: DType, atomic: bool) -> int:
         return 8 if t.bits == 64 else 4
@@ -197,7 +199,8 @@ class Wgsl(Dialect):
     def _at(self, place: Place) -> str:
         """The number of a place's first word, an i32; of its first byte, a u32, where words are shared."""
         if place.memory.space != "global":
-            return place.index
+            paired = place.dtype.bits == 64 and self._store(place).word == "u32"
+            return f"({place.index}) * 2i" if paired else place.index
         name, bits = self.pointer_name(place), place.dtype.bits
         if bits == 32:
             return f"{name} + {place.index}"
@@ -283,7 +286,7 @@ class Wgsl(Dialect):
     # The whole.
 
     def kernel(self, kernel: Kernel) -> str:
-        item = kernel.signature.item
+        item = kernel.signature.threads
         builtins = {"group": "workgroup_id", "groups": "num_workgroups", "inside": "local_invocation_id"}
         parameters = ", ".join(f"@builtin({word}) {name}: vec3<u32>" for name, word in builtins.items())
         lines = ["struct Slots {", *(f"  {name}: vec2<u32>," for name in kernel.slots), "}"]
@@ -311,8 +314,9 @@ class Wgsl(Dialect):
 
     def _shared(self, cells: Cells) -> str:
         kept = self.cell_type(cells.dtype, cells.atomic)
+        count = max(cells.count, 1) * (2 if kept == "u32" and cells.dtype.bits == 64 else 1)
         kept = f"atomic<{kept}>" if cells.atomic else kept
-        return f"var<workgroup> {cells.name}: array<{kept}, {max(cells.count, 1)}>;"
+        return f"var<workgroup> {cells.name}: array<{kept}, {count}>;"
 
     def _barrier(self, signature: Signature) -> list[str]:
         """The block's barrier; where threads may read what others wrote to a buffer, for that as well."""

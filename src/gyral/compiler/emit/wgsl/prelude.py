@@ -1,7 +1,7 @@
 """Helper functions in WGSL. Keys as in `cfamily.prelude`, on i32 and u32; and besides:
 
-constant_f32 (bits that WGSL refuses as a constant), own_T (a constant it must not compute with), copysign_f32,
-fma_f32, held_f32 (a value that the driver's compiler must not see through).
+constant_f32 (bits that WGSL refuses as a constant), own_T (a constant it must not compute with),
+copysign_f32, fma_f32, held_f32 (a value that the driver's compiler must not see through).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Rounding:
         """The operands as they must be written."""
         first, second = self._kinds.get(a, ""), self._kinds.get(b, "")
         if sign in "+-":
-            if a == b or first == "sum" or _is_zero(a):
+            if (a == b and sign == "-") or first == "sum" or _is_zero(a):
                 a = self._hold(a)
             if second == "sum" or _is_zero(b):
                 b = self._hold(b)
@@ -58,4 +58,4 @@ class Rounding:
 
 def _is_zero(text: str) -> bool:
     """Whether an operand is 0.0 or -0.0, which a driver takes for nothing."""
-    return text in ("0.0f", "(-0.0f)")
+    return text in ("0.0f", "bitcast<f32>(0x80000000u)")
