@@ -19,12 +19,14 @@ class Capabilities:
     compiling. `max_grid`: blocks per axis of one launch, last axis first; larger grids are folded.
     `register_limit`: 32-bit registers of one thread, `unit_threads` and `unit_shared_bytes`: what one unit
     holds at a time, for occupancy; 0 where it is not known. `max_buffer`: bytes of one array, 0 for any.
+    `sums`: the dtypes that can besides be added to atomically where nobody asks for the old value.
     `clock`: kernels can read a clock. `wide_access`: bytes of the widest access, where code is made for
     arrays that are aligned to it; 0 where it makes no difference.
     """
 
     dtypes: frozenset[DType] = field(default_factory=lambda: frozenset(SCALARS))
     atomics: frozenset[DType] = frozenset()
+    sums: frozenset[DType] = frozenset()
     scopes: frozenset[str] = frozenset({"block", "device"})
     subgroup_sizes: tuple[int, ...] = ()
     max_block: int = 1024

@@ -173,6 +173,8 @@ def missing(case: Case, capabilities: Capabilities) -> str:
             return kind
         if kind == "atomic" and BY_NAME[dtype] not in capabilities.atomics:
             return name
+        if kind == "sum" and BY_NAME[dtype] not in capabilities.atomics | capabilities.sums:
+            return f"atomic {dtype}"
         if kind == "scope" and dtype not in capabilities.scopes:
             return name
         if kind == "subgroups" and not capabilities.subgroup_sizes:

@@ -272,6 +272,7 @@ def _capabilities(limits: Mapping[str, int], features: tuple[str, ...]) -> Capab
     return Capabilities(
         dtypes=frozenset(t for t in SCALARS if t.name != "f64" or "f64" in has),
         atomics=words,
+        sums=frozenset(t for t in SCALARS if t.is_integer and t.bits == 64),
         scopes=frozenset(),
         clock=False,
         subgroup_sizes=(32,),

@@ -135,7 +135,7 @@ def shared_case(dtype: DType, kind: str) -> Case:
     def arguments() -> tuple[np.ndarray, ...]:
         return values(dtype), zeros(dtype, 1, CELLS)
 
-    requires = needs(dtype, features=[f"atomic {dtype}"])
+    requires = needs(dtype, features=[f"{'sum' if kind == 'add' else 'atomic'} {dtype}"])
     return Case(
         "C", "atomics", f"{kind} on shared {dtype}", kernel, arguments, (BLOCK,), (BLOCK,), requires=requires
     )
