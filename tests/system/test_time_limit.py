@@ -7,6 +7,7 @@ import pytest
 
 import gyral as gy
 from gyral.core.errors import UserError
+from tests.agreement import needs_device
 from tests.processes import run, script
 
 ENDLESS = """
@@ -68,3 +69,29 @@ def test_time_limits_that_make_no_sense_are_refused(limit: object) -> None:
     """A time limit is a positive number of seconds."""
     with pytest.raises(UserError, match="time_limit"):
         gy.options(time_limit=limit)
+
+
+INTERRUPTED = """
+import os, signal, threading
+import numpy as np
+import gyral as gy
+
+@gy.kernel
+def endless(x: gy.Array[gy.i32]):
+    i = gy.global_id()
+    while x[i] >= 0:
+        x[i] = (x[i] + 1) & 1023
+
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    endless.launch(4, np.zeros(4, np.int32), device="opencl")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@needs_device("opencl", "pocl-opencl-icd")
+def test_ctrl_c_ends_the_wait_for_a_launch_that_never_ends(tmp_path: Path) -> None:
+    """Who waits for OpenCL can be interrupted, though OpenCL cannot, and the process ends."""
+    done = run(script(tmp_path, INTERRUPTED), tmp_path / "cache")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")

@@ -137,6 +137,8 @@ class Line:
         """Block until a mark of this queue is reached. DeviceError of kind FATAL when its work failed."""
         if mark.event is None:
             return
+        if threading.current_thread() is threading.main_thread():
+            self._watch(mark, float("inf"))  # OpenCL's own wait lets no Ctrl-C through.
         try:
             mark.event.wait()
         except self._cl.Error as error:
@@ -145,15 +147,8 @@ class Line:
 
     def wait_until(self, mark: Mark, seconds: float) -> bool:
         """Wait for so long at most; whether the mark was reached."""
-        end, pause = MONOTONIC() + seconds, _SHORTEST
-        self.flush()
-        while mark.event is not None and not self._is_done(mark.event):
-            left = end - MONOTONIC()
-            if left <= 0:
-                return False
-            # OpenCL waits for ever or not at all. A pause grows with the time already waited.
-            sleep(min(pause, left))
-            pause = min(2 * pause, _LONGEST)
+        if not self._watch(mark, seconds):
+            return False
         self.wait(mark)
         return True
 
@@ -172,6 +167,20 @@ class Line:
             self._closed = True
             held, self._held = self._held, deque()
         held.clear()
+
+    def _watch(self, mark: Mark, seconds: float) -> bool:
+        """Look again and again whether a mark is reached, for so long at most."""
+        if mark.event is None or self._is_done(mark.event):
+            return True
+        self.flush()
+        begin = MONOTONIC()
+        while not self._is_done(mark.event):
+            waited = MONOTONIC() - begin
+            if waited >= seconds:
+                return False
+            # A pause grows with the time already waited, so that little is lost of it.
+            sleep(min(max(_SHORTEST, waited / 32), _LONGEST, seconds - waited))
+        return True
 
     def _reached(self, mark: Mark) -> None:
         done: list[Any] = []

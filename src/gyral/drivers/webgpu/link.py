@@ -10,9 +10,11 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from time import sleep
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError, DeviceErrorKind
 from gyral.drivers.webgpu import library
 
@@ -30,6 +32,8 @@ class _Raised(threading.local):
 
 _raised = _Raised()
 _numbers = itertools.count(1)
+_SHORTEST, _LONGEST = 20e-6, 2e-3
+"""Seconds between two looks at work that is waited for."""
 _links: weakref.WeakValueDictionary[int, Link] = weakref.WeakValueDictionary()
 
 
@@ -121,6 +125,8 @@ class Link:
 
     def wait(self, serial: int, maps: Sequence[int] = ()) -> None:
         """Block until a command buffer is done and read-backs came back, whoever takes them then."""
+        if threading.current_thread() is threading.main_thread():
+            self._watch(serial, maps)  # wgpu's own wait lets no Ctrl-C through.
         stalls = 0
         while not self._is_reached(serial, maps):
             before = self.completed
@@ -129,6 +135,13 @@ class Link:
             stalls = stalls + 1 if self.completed == before else 0
             if stalls > 1000:
                 raise DeviceError("the WebGPU device was lost: it no longer answers", DeviceErrorKind.FATAL)
+
+    def _watch(self, serial: int, maps: Sequence[int]) -> None:
+        """Look again and again whether it is reached; the device may be lost on the way."""
+        begin = MONOTONIC()
+        while not self.reached(serial, maps) and not self.idle():
+            # A pause grows with the time already waited, so that little is lost of it.
+            sleep(min(max(_SHORTEST, (MONOTONIC() - begin) / 32), _LONGEST))
 
     def _is_reached(self, serial: int, maps: Sequence[int]) -> bool:
         return self.completed >= serial and self._awaited.isdisjoint(maps)
