@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.agreement import needs_device
+from tests.processes import run, script
 
 import gyral as gy
 from gyral.core.errors import UserError
-from tests.agreement import needs_device
-from tests.processes import run, script
 
 ENDLESS = """
 import numpy as np
