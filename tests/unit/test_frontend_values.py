@@ -9,7 +9,7 @@ import pytest
 from tests.frontend_programs import define, launch, lowered
 
 import gyral as gy
-from gyral.core.dtypes import ArrayType
+from gyral.core.dtypes import ArrayType, DType
 
 
 @gy.struct
@@ -90,3 +90,12 @@ def test_a_loop_over_wide_literals_is_wide() -> None:
     out: Any = np.zeros(1, np.int64)
     launch(kernel, 1, out)
     assert out[0] == 2**40 + 2
+
+
+@pytest.mark.parametrize("dtype", [gy.i8, gy.u16, gy.i64, gy.f16])
+def test_a_choice_of_literals_takes_the_type_it_meets(dtype: DType) -> None:
+    """`1 if … else 2` is as weak as its literals: stored or added, it is of the other's type."""
+    text = "def kernel(x):\n    v = x[0]\n    x[1] = 1 if v > 3 else 2\n    x[2] = v + (5 if v > 3 else 6)\n"
+    x = np.array([4, 0, 0], dtype.code)
+    launch(define(text, "kernel"), (1,), x)
+    assert x.tolist() == [4, 1, 9]

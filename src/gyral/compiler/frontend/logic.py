@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gyral.compiler.frontend import codes
-from gyral.compiler.frontend.convert import adopt, common, number, truth, unify
+from gyral.compiler.frontend.convert import adopt, common, number, truth, unify, weakness
 from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.values import (
     Const,
@@ -197,7 +197,8 @@ def alike(f: Frame, a: Datum, b: Datum, node: ast.AST) -> Form:
     """The form that both data can take; refused when they differ in kind."""
     if isinstance(a, (Scalar, Const)) and isinstance(b, (Scalar, Const)):
         dtype, weak = common(f, node, a, b)
-        return Form([dtype], lambda values: Scalar(next(values), "joined" if weak else ""))
+        how = weakness(a, b) if weak else ""
+        return Form([dtype], lambda values: Scalar(next(values), how))
     if isinstance(a, Tuple) and isinstance(b, Tuple) and len(a.items) == len(b.items):
         forms = [alike(f, x, y, node) for x, y in zip(a.items, b.items, strict=True)]
         types = [t for form in forms for t in form.types]
