@@ -61,6 +61,20 @@ def test_f64_may_stand_in_shared_memory_alone() -> None:
     assert y.tolist() == [7] * 16
 
 
+@gy.kernel
+def doubted(x: gy.Array[gy.i8]):
+    v = x[gy.global_id()]
+    x[0] = 1 if v > v else 2
+
+
+def test_compilers_keep_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    """What a compiler would warn of, such as a value compared with itself, leaves nothing on stderr."""
+    x = np.zeros(1, np.int8)
+    with gy.device("opencl"):
+        doubted[1](x)
+    assert (x.tolist(), capfd.readouterr().err) == ([2], "")
+
+
 def test_every_f16_widens_exactly() -> None:
     """All 65536 bit patterns give NumPy's f32."""
     x = np.arange(65536, dtype=np.uint16).view(np.float16)

@@ -54,7 +54,7 @@ def build(cl: Any, context: Any, device: Any, caps: Capabilities, artifact: Arti
         raise InternalError(f"OpenCL builds OpenCL C, not {artifact.form!r}")
     signature = artifact.signature
     _check_sizes(signature, device, caps)
-    options = "-cl-std=CL1.2"
+    options = "-cl-std=CL1.2 -w"  # Compilers count warnings on stderr, even where nobody sees them.
     if correct_division(device) and not signature.options.fastmath:
         options += " -cl-fp32-correctly-rounded-divide-sqrt"
     if artifact.extra.get("relaxed"):
