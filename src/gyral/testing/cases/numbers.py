@@ -190,6 +190,7 @@ def constant_nan(m: gy.i32, x: gy.Array[gy.f32], out: gy.Array[gy.f32], narrow: 
     out[3] = never / never
     out[4] = never // never
     out[5] = x[1] * 0.0
+    out[6] = gy.fma(x[1], 0.0, x[0])
     zero = gy.f32(0.0)
     small = gy.f16(0.0)
     out[0] = zero / zero
@@ -317,7 +318,7 @@ def singles() -> Iterator[Case]:
         "NaN infinity zero",
         "constants",
         constant_nan,
-        lambda: (0, np.array([1, np.inf], "f4"), np.zeros(6, np.float32), np.zeros(3, np.float16)),
+        lambda: (0, np.array([1, np.inf], "f4"), np.zeros(7, np.float32), np.zeros(3, np.float16)),
         (1,),
         None,
         constant_nan_reference,

@@ -38,7 +38,11 @@ fn gyral_fma_f32(x: f32, y: f32, z: f32) -> f32 {
   let xm = xb & 0x7fffffffu;
   let ym = yb & 0x7fffffffu;
   let zm = zb & 0x7fffffffu;
-  if ((xm >= 0x7f800000u) || (ym >= 0x7f800000u) || (xm == 0u) || (ym == 0u)) { return x * y + z; }
+  if ((xm >= 0x7f800000u) || (ym >= 0x7f800000u) || (xm == 0u) || (ym == 0u)) {
+    // Drivers' compilers take a constant zero's product for zero: see `rounding`.
+    let held = vec3<u32>(xb, yb, zb) ^ vec3<u32>(p.folded.y);
+    return bitcast<f32>(held.x) * bitcast<f32>(held.y) + bitcast<f32>(held.z);
+  }
   if (zm >= 0x7f800000u) { return z; }
   let xp = gyral_fma_part(xb);
   let yp = gyral_fma_part(yb);
