@@ -11,7 +11,7 @@ import gyral as gy
 from gyral.compiler.emit.wgsl.rounding import Rounding
 from gyral.compiler.emit.wgsl.scalars import literal
 from gyral.core.dtypes import BY_NAME
-from gyral.core.errors import UnsupportedError
+from gyral.core.errors import CompileError
 
 
 @gy.kernel
@@ -125,12 +125,15 @@ def test_control_by_what_was_written_is_made_uniform() -> None:
 
 
 def test_fences_are_refused_by_name() -> None:
-    """WGSL has no fences; the refusal says what to use."""
+    """WGSL has no fences, no atomics with an order and no clock; the refusal shows each line."""
 
     @gy.kernel
-    def fenced(x: gy.Array[gy.i32]):
-        x[gy.global_id()] = 1
+    def fenced(x: gy.Array[gy.i32], y: gy.Array[gy.i64]):
+        gy.atomic_add(x, 0, 1, order="release")
         gy.fence("device")
+        y[0] = gy.clock()
 
-    with pytest.raises(UnsupportedError, match="WGSL has no fences"):
+    with pytest.raises(CompileError, match="a fence is needed, on wgsl") as caught:
         fenced.source("wgsl")
+    lines = [d.source_line.strip() for d in caught.value.diagnostics]
+    assert lines == ['gy.atomic_add(x, 0, 1, order="release")', 'gy.fence("device")', "y[0] = gy.clock()"]

@@ -15,6 +15,8 @@ _STORAGE = ("memory.", "message.", "cast.split", "cast.join", "control.func", "c
 def lacks(op: Op, spec: TargetSpec, index_bits: int) -> str:
     """What `spec` lacks for an op, in words; "" when it can be said."""
     types: list[Any] = [v.type for v in (*op.operands, *op.results) if isinstance(v.type, DType)]
+    if not spec.fences and (op.name == "grid.fence" or op.attributes.get("order", "relaxed") != "relaxed"):
+        return "a fence" if op.name == "grid.fence" else "an atomic with an order"
     if op.name.startswith("atomic."):
         return _atomic(op, spec)
     if not spec.f64 and f64 in types and not op.name.startswith(_STORAGE):

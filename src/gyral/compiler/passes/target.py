@@ -15,7 +15,7 @@ class TargetSpec:
     `gangs`: "lanes" when the emitter runs blocks on vector lanes and does block-wide ops itself, "native"
     for subgroup operations in the block's linear order, "shared" when they go through shared memory.
     `subgroup`: lanes of a subgroup unless "lanes". `float_atomics`: dtypes whose atomic add is native.
-    `clock`: the device has a counter to read.
+    `clock`: the device has a counter to read. `fences`: it has them, and atomics with an order.
     `downcast`: f64 may become f32. `wide`: a thread may do several elements, in accesses of many bytes.
     `uniform_load`: block-uniform values must be loaded by a special word.
     """
@@ -32,6 +32,7 @@ class TargetSpec:
     float_atomics: tuple[str, ...] = ("f32", "f64")
     int64_atomics: bool = True
     clock: bool = True
+    fences: bool = True
     downcast: bool = False
     uniform_load: bool = False
     wide: bool = False
@@ -53,6 +54,7 @@ def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False)
                 gangs="shared",
                 float_atomics=(),
                 int64_atomics="i64_atomics" in has,
+                clock=False,
                 downcast=downcast,
             )
         case "msl":
@@ -75,6 +77,8 @@ def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False)
                 gangs="shared",
                 float_atomics=(),
                 int64_atomics="i64_atomics" in has,
+                clock=False,
+                fences=False,
                 downcast=downcast,
                 uniform_load=True,
             )
