@@ -212,7 +212,7 @@ class Launcher:
         failed: called with the code of a launch that failed and its program; raises.
         """
     def serve_thread(self, queue: DeviceQueue | None, /) -> DeviceQueue | None:
-        """Put the calling thread's launches on `queue` from now on, or leave them to Python; gives what was."""
+        """Put the calling thread's launches on `queue`, or leave them to Python; gives what was before."""
 
 class DeviceQueue:
     """Base of a driver's queues. A subclass gives `mark_at(serial)`, the mark behind that much work, and
@@ -319,8 +319,8 @@ class DevicePlan:
     def run(self, shape: Shape, args: tuple[Any, ...], /) -> bool:
         """Check, pack and put on the calling thread's queue. False: Python must do it.
 
-        That is so when the thread has no queue, when memory is exposed, and when the grid is too large. Raises TypeError naming the index of an argument that does not fit, and what `failed`
-        raises.
+        That is so when the thread has no queue, when memory is exposed, and when the grid is too large.
+        Raises TypeError naming the index of an argument that does not fit, and what `failed` raises.
         """
     def bind(self, shape: Shape, args: tuple[Any, ...], otherwise: Callable[[], Any], /) -> DeviceBound:
         """Check and pack once. `otherwise` is called for a launch that Python must do."""

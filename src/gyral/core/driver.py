@@ -120,7 +120,7 @@ class NativeLaunches(Protocol):
         ...
 
     def serve_thread(self, queue: Any) -> Any:
-        """Put the calling thread's native launches on a queue from now on, on none for None; gives what was."""
+        """Put the calling thread's native launches on a queue, on none for None; gives what was before."""
         ...
 
     def entry(self, program: Any) -> tuple[int, int]:

@@ -110,7 +110,7 @@ class Stopwatch:
             for _ in range(times):
                 launch()
             second = driver.timed_mark(stream.queue)
-            driver.wait(second)
+            self._there.driver.wait(second)
             return driver.elapsed_ms(first, second) / 1e3 / times
         stream.synchronize()
         began = self._clock()
