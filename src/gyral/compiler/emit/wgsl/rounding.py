@@ -42,6 +42,10 @@ class Rounding:
             a, b = (x if is_literal(x) and not _is_zero(x) else self._hold(x) for x in (a, b))
         return a, b
 
+    def held_addend(self, c: str) -> str:
+        """What is added to a product, as it must be written."""
+        return self._hold(c) if self._kinds.get(c) == "sum" or _is_zero(c) else c
+
     def wrote(self, sign: str, text: str, a: str, b: str) -> None:
         """Note what an expression is: a sum, a product, or one by a constant."""
         if sign in "+-":
