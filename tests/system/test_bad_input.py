@@ -116,7 +116,7 @@ def test_impossible_shapes_are_refused(shape: tuple[int, ...], message: str) -> 
 
 def test_devices_that_are_not_there_are_named() -> None:
     """A device by a name nobody knows is an error that lists those there are."""
-    for name in ("bogus", "cuda:7", "cpu:1", ""):
+    for name in ("bogus", "cuda:x", "cpu:1", ""):
         with pytest.raises(gy.UserError, match="device"):
             gy.zeros(4, gy.f32, device=name)
 

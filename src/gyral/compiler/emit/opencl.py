@@ -47,7 +47,7 @@ class OpenCl(Dialect):
         "local": "",
     }
 
-    def __init__(self, options: CompileOptions, spec: TargetSpec, relaxed: bool) -> None:
+    def __init__(self, options: CompileOptions, spec: TargetSpec, relaxed: bool = False) -> None:
         super().__init__(options, spec)
         self.relaxed = relaxed
         self.whole_blocks = (
