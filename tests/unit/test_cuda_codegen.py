@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gyral.core import abi
 from gyral.core.errors import InternalError, UnsupportedError
 from gyral.drivers.cuda import codegen
 
@@ -138,3 +139,10 @@ def test_an_architecture_that_is_none_is_our_fault() -> None:
     """A feature word is checked before a compiler is asked."""
     with pytest.raises(InternalError, match="'ninety'"):
         codegen._parts("ninety")
+
+
+def test_no_shared_object_is_written_to() -> None:
+    """NVRTC writes its answers into bytes of their own, also where the log is a single byte."""
+    source = f'extern "C" __global__ void {abi.ENTRY}() {{}}'
+    codegen.intermediate(source, ("sm_80",))
+    assert [ord(bytes([value])) for value in range(256)] == list(range(256))

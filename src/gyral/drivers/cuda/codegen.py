@@ -125,9 +125,10 @@ def _compiled(text: str, architecture: str, fastmath: bool) -> tuple[bytes, str]
 
 def _bytes(made: Any, size_of: Any, get: Any) -> bytes:
     size = _checked(size_of(made), size_of.__name__)
-    found = b" " * size
+    # One byte more than is written: a text of one byte would be the interpreter's only object of its value.
+    found = b" " * (size + 1)
     _checked(get(made, found), get.__name__)
-    return found
+    return found[:size]
 
 
 def _text(made: Any, size_of: Any, get: Any) -> str:
