@@ -121,6 +121,12 @@ def test_devices_that_are_not_there_are_named() -> None:
             gy.zeros(4, gy.f32, device=name)
 
 
+def test_a_card_of_a_known_kind_that_is_not_there_is_named() -> None:
+    """The eighth card of a kind that is known is refused for want of it, or of its driver."""
+    with pytest.raises((gy.UserError, gy.UnsupportedError), match=r"cuda:7|CUDA driver"):
+        gy.zeros(4, gy.f32, device="cuda:7")
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

@@ -108,11 +108,12 @@ def test_launches_of_every_sort_leave_nothing_behind(tmp_path: Path) -> None:
                     pass
         gy.synchronize()
 
-    turn(), turn()
+    turn(), turn(), turn(), turn()
     blocks, pages = held()
     turn(), turn(), turn()
     more_blocks, more_pages = held()
-    print(more_blocks - blocks < 600, more_pages - pages < 256)
+    print(more_blocks - blocks, more_pages - pages)
     """
     done = run(script(tmp_path, SAXPY, many), tmp_path / "cache")
-    assert done.stdout == "True True\n", done.stdout + done.stderr
+    blocks, pages = map(int, done.stdout.split())
+    assert (blocks < 300, pages < 256) == (True, True), f"{blocks} blocks, {pages} pages more"

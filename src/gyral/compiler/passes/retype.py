@@ -7,6 +7,7 @@ atomic, a message).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,31 +33,31 @@ class _Like(Builder):
         return super().insert(op)
 
 
-class Retype:
+class Retype(ABC):
     """One run over a function. Subclasses say which types change and what ops on them become."""
 
     def __init__(self) -> None:
         self.parts: dict[Value, list[Value]] = {}
 
+    @abstractmethod
     def becomes(self, t: Any) -> tuple[DType, ...] | None:
         """The types of the parts of a value; None when it stays."""
-        raise NotImplementedError
 
+    @abstractmethod
     def arrive(self, w: Write, value: Value) -> list[Value]:
         """The parts of a whole value."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leave(self, w: Write, parts: list[Value], t: DType) -> Value:
         """The whole value of parts."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compute(self, w: Write, op: Op) -> list[list[Value]]:
         """The parts of each result of an op that has operands or results of types that change."""
-        raise NotImplementedError
 
     def loop(self, op: Op) -> None:
         """Rewrite a `for` whose counter's type changes."""
-        raise NotImplementedError
+        raise InternalError(f"a loop cannot count in {op.operands[0].type} here")
 
     def of(self, value: Value) -> list[Value]:
         """The parts of a value, itself where its type stays."""

@@ -6,6 +6,7 @@ language has others. An f16 or bf16 value is its bits unless a language says oth
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -15,12 +16,12 @@ from gyral.compiler.emit.cfamily.parts import Cells, Kernel, Place
 from gyral.compiler.passes.target import TargetSpec
 from gyral.core.artifact import CompileOptions
 from gyral.core.dtypes import DType, bool_, f32, f64, i32, i64, index, u8, u16, u32, u64
-from gyral.core.errors import UnsupportedError
+from gyral.core.errors import InternalError, UnsupportedError
 
 Literal = bool | int | float
 
 
-class Dialect:
+class Dialect(ABC):
     """One language, for one kernel. Expressions given to it are names, literals or in parentheses."""
 
     function: ClassVar[str] = "static inline "
@@ -161,13 +162,13 @@ class Dialect:
             return self.from_bits(target, a if source is word else f"(({word.name}){a})")
         return f"(({target.name}){a})"
 
+    @abstractmethod
     def as_bits(self, t: DType, a: str) -> str:
         """f32 or f64 as u32 or u64."""
-        raise NotImplementedError
 
+    @abstractmethod
     def from_bits(self, t: DType, a: str) -> str:
         """u32 or u64 as f32 or f64."""
-        raise NotImplementedError
 
     def split(self, t: DType, a: str) -> tuple[str, str]:
         """Low and high word of a 64-bit value, as u32."""
@@ -258,33 +259,33 @@ class Dialect:
 
     # Threads, blocks, order.
 
+    @abstractmethod
     def block_id(self, axis: int) -> str:
         """Native number of the block as u32; axis 2 is x, the fastest."""
-        raise NotImplementedError
 
+    @abstractmethod
     def native_blocks(self, axis: int) -> str:
         """Number of blocks of the native grid along an axis, as u32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def local_id(self, axis: int) -> str:
         """The thread's number in its block along an axis, as u32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def slot(self, number: int, name: str, t: DType) -> str:
         """An argument slot as a value of type `t` (of the index type for extents, sizes and strides)."""
-        raise NotImplementedError
 
     def pointer(self, place: Place) -> list[str]:
         """Lines of the prologue that make the pointer of `place.memory` for leaves of its type, if any."""
         return []
 
+    @abstractmethod
     def barrier(self) -> list[str]:
         """All threads of the block arrive; memory is seen by the block."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fence(self, scope: str) -> list[str]:
         """Order memory accesses for the scope "block", "device" or "system"."""
-        raise NotImplementedError
 
     def broadcast_load(self, place: Place) -> str:
         """A block-uniform value from a shared place that one thread stored to."""
@@ -336,7 +337,7 @@ class Dialect:
         Kinds are those of `atomic.rmw`, "load", "store" and "cas"; "cas" is asked for u32 and u64 alone and
         must be there. What is missing is written as a loop of "cas".
         """
-        raise NotImplementedError
+        raise InternalError(f"this language spells its atomics by other means, and was asked for {kind}")
 
     def guess(self, t: DType, pointer: str, space: str) -> str:
         """What a loop of compare and exchange begins with at a u32 or u64 pointer, and verifies."""
@@ -354,7 +355,7 @@ class Dialect:
 
     def ballot(self, value: str, mask: str) -> str:
         """Bits of the lanes whose value is true, as u32; `mask`: the lanes that exist, as u32."""
-        raise NotImplementedError
+        raise InternalError("this language has no subgroups of its own")
 
     def shuffle(self, t: DType, mode: str, value: str, amount: str, mask: str) -> str:
         """The value of another lane, own where up or down leave the subgroup; modes of `subgroup.shuffle`.
@@ -362,7 +363,7 @@ class Dialect:
         `amount`: an i32 within 0..31; `mask`: the lanes that exist, as u32. What a lane that does not exist
         would give is of no account.
         """
-        raise NotImplementedError
+        raise InternalError("this language has no subgroups of its own")
 
     # Records (see `core.abi`).
 
@@ -385,9 +386,9 @@ class Dialect:
 
     # The whole.
 
+    @abstractmethod
     def kernel(self, kernel: Kernel) -> str:
         """The program's text."""
-        raise NotImplementedError
 
 
 def ahead(place: Place, count: int) -> Place:
