@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError, UserError
+from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError
 from gyral.drivers.opencl import capabilities, failures, identity, platforms
 from gyral.drivers.opencl.memory import Memories
 
@@ -122,7 +122,7 @@ def test_no_driver_is_no_device(install: Callable[..., None]) -> None:
 def test_a_number_too_high_names_those_there_are(install: Callable[..., None]) -> None:
     """opencl:2 with two devices lists the two."""
     install(Platform([Device("one"), Device("two")]))
-    with pytest.raises(UserError, match="there is no opencl:2; there is opencl:0 one, opencl:1 two"):
+    with pytest.raises(UnsupportedError, match="there is no opencl:2; there is opencl:0 one, opencl:1 two"):
         platforms.pick(2)
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.wgsl_programs import bump, churn, saxpy
 
 from gyral.core.driver import Bits, DeviceCopies, Graphs, Launch, Pointer, Timing
-from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError, UserError
+from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError
 from gyral.drivers.webgpu import link
 from gyral.drivers.webgpu.driver import WebGpuDriver, open_webgpu
 from gyral.drivers.webgpu.identity import count
@@ -325,7 +325,7 @@ def test_a_closed_driver_says_so() -> None:
 
 def test_there_is_no_adapter_of_that_number() -> None:
     """A number beyond the last adapter is refused with the last one's."""
-    with pytest.raises(UserError, match="the last is webgpu"):
+    with pytest.raises(UnsupportedError, match="the last is webgpu"):
         open_webgpu(99)
 
 

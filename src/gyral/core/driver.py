@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gyral.core.artifact import Artifact
 from gyral.core.caps import Capabilities
+from gyral.core.errors import StateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,14 @@ class Launch:
     keep: tuple[Any, ...] = ()
     done: Callable[[], None] | None = None
     limited: bool = False
+
+
+def closed(device: str) -> StateError:
+    """The error for what is asked of a device after `close`, and of what was made on it before."""
+    return StateError(
+        f"{device} is closed, and its arrays, streams and batches are gone with it; "
+        f"gy.device({device!r}) opens it anew"
+    )
 
 
 class Driver(Protocol):

@@ -13,6 +13,7 @@ from gyral.core.errors import UnsupportedError
 NAME = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 OLDEST = 12000
 """The oldest version of the driver's interface that is taken: 1000 times the major, 10 times the minor."""
+_NEEDED = "version 525 or later"
 
 _OUT, _INT, _SIZE = POINTER(c_void_p), POINTER(c_int), POINTER(c_size_t)
 _DEVICE_POINTER = c_uint64
@@ -90,7 +91,8 @@ class Library:
             loaded = ctypes.CDLL(path)
         except OSError as error:
             raise UnsupportedError(
-                f"there is no CUDA driver here ({error}); install NVIDIA's driver, or use another device"
+                f"there is no CUDA driver here ({error}); install NVIDIA's driver, {_NEEDED}, "
+                "or use another device"
             ) from error
         self._functions: dict[str, Any] = {}
         missing = []
@@ -106,7 +108,7 @@ class Library:
         if 0 < self.version < OLDEST:
             raise UnsupportedError(
                 f"the CUDA driver is of version {spelled(self.version)}, and Gyral needs {spelled(OLDEST)} "
-                "or newer; install a newer driver of NVIDIA's (525 or later)"
+                f"or newer; install a newer driver of NVIDIA's, {_NEEDED}"
             )
         if missing:
             raise UnsupportedError(

@@ -12,7 +12,7 @@ from typing import Any
 from gyral.core import abi
 from gyral.core.artifact import Artifact, Signature
 from gyral.core.driver import Launch, Pointer
-from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError
+from gyral.core.errors import InternalError, UnsupportedError
 from gyral.drivers.cuda.session import Session
 
 STATIC_SHARED = 48 * 1024
@@ -70,7 +70,7 @@ class Program:
 
 
 def load(session: Session, artifact: Artifact) -> Program:
-    """The program of an artifact. DeviceError of kind RESOURCE when a block needs more than there is."""
+    """The program of an artifact. UnsupportedError when a block needs more than there is."""
     if artifact.form != "cubin":
         raise InternalError(f"CUDA devices run cubins, not {artifact.form!r}")
     signature = artifact.signature
@@ -174,14 +174,12 @@ def _require_room(session: Session, program: Program) -> None:
     name = program.signature.name
     most = max(session.attribute(_SHARED_OPT_IN), session.attribute(_SHARED_PER_BLOCK))
     if program.shared_bytes > most:
-        raise DeviceError(
-            f"a block of {name} needs {program.shared_bytes} bytes of on-chip memory, and {session.name} has "
-            f"{most}; use smaller shared arrays",
-            DeviceErrorKind.RESOURCE,
+        raise UnsupportedError(
+            f"{name} needs {program.shared_bytes} bytes of shared memory per block, and {session.name} has "
+            f"{most}; use smaller shared arrays or smaller blocks"
         )
     if program.threads > program.max_threads:
-        raise DeviceError(
+        raise UnsupportedError(
             f"a block of {name} has {program.threads} threads of {program.registers} registers each, and "
-            f"{session.name} runs {program.max_threads} of them at most; use smaller blocks",
-            DeviceErrorKind.RESOURCE,
+            f"{session.name} runs {program.max_threads} of them at most; launch it with a smaller block="
         )

@@ -9,6 +9,7 @@ import weakref
 from ctypes import byref, c_void_p
 from typing import Any, Self
 
+from gyral.core.driver import closed
 from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError
 from gyral.drivers.cuda.failures import STICKY, failure
 from gyral.drivers.cuda.library import Library, integer
@@ -99,7 +100,7 @@ class Session:
                 'start workers with the method "spawn" and open it there'
             )
         if self.closed:
-            raise StateError(f"{self.name} is closed")
+            raise closed(self.name)
         if self.lost:
             raise DeviceError(
                 f"{self.name} was lost by an earlier failure: {self.lost}", DeviceErrorKind.FATAL

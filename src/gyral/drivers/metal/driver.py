@@ -14,8 +14,8 @@ from typing import Any
 
 from gyral.core.artifact import Artifact
 from gyral.core.caps import Capabilities
-from gyral.core.driver import Launch, Step
-from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError
+from gyral.core.driver import Launch, Step, closed
+from gyral.core.errors import DeviceError, DeviceErrorKind, UnsupportedError
 from gyral.drivers.metal import framework
 from gyral.drivers.metal.capabilities import MAX_GRID, capabilities_of
 from gyral.drivers.metal.copies import Copier
@@ -117,6 +117,7 @@ class MetalDriver:
 
     def mark(self, queue: Queue) -> Mark:
         """A mark behind everything on the queue; costs no work on the device."""
+        self._require_open()
         return queue.mark()
 
     def after(self, queue: Queue, mark: Mark) -> None:
@@ -219,7 +220,7 @@ class MetalDriver:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise StateError(f"{self.name} is closed")
+            raise closed(self.name)
 
 
 def open_metal(index: int) -> MetalDriver:

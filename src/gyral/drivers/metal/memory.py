@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from gyral.core.driver import closed
 from gyral.core.errors import StateError
 
 SHIFT = 44
@@ -36,6 +37,7 @@ class Memories:
         self._device = device
         self._live: dict[int, Memory] = {}
         self._last = 0
+        self._closed = False
         self._lock = threading.Lock()
 
     def add(self, buffer: Any, nbytes: int) -> Memory:
@@ -55,14 +57,17 @@ class Memories:
             del self._live[memory.base >> SHIFT]
 
     def clear(self) -> None:
-        """Forget all allocations."""
+        """Forget all allocations, as the device is closed."""
         with self._lock:
+            self._closed = True
             self._live.clear()
 
     def place(self, address: int, nbytes: int = 0) -> tuple[Memory, int]:
         """The allocation at an address and the byte offset in it. StateError when it is none of ours."""
         memory, offset = self._live.get(address >> SHIFT), address & _OFFSET
         if memory is None or offset + nbytes > memory.nbytes:
+            if self._closed:
+                raise closed(self._device)
             raise StateError(
                 f"address {address:#x} is in no memory of {self._device}: freed before, or another device's"
             )

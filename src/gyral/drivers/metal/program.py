@@ -82,7 +82,8 @@ def load(metal: Any, device: Any, artifact: Artifact) -> Program:
     room = int(device.maxThreadgroupMemoryLength())
     if signature.shared_bytes > room:
         raise UnsupportedError(
-            f"{name}() needs {signature.shared_bytes} bytes of shared memory; the device has {room}"
+            f"{name} needs {signature.shared_bytes} bytes of shared memory per block, and the device has "
+            f"{room}; use smaller shared arrays or smaller blocks"
         )
     text = artifact.code.decode()
     pipeline = pipeline_of(metal, device, text, features=signature.options.features)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gyral.core.artifact import Artifact, Signature
 from gyral.core.caps import Capabilities
-from gyral.core.driver import Launch
+from gyral.core.driver import Launch, closed
 from gyral.core.errors import StateError
 
 
@@ -107,7 +107,7 @@ class NullDriver:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise StateError(f"{self.name} is closed")
+            raise closed(self.name)
 
 
 def open_null(index: int) -> NullDriver:

@@ -8,8 +8,8 @@ from typing import Any
 
 from gyral.core.abi import Grid, grid_of, pack
 from gyral.core.artifact import Artifact
-from gyral.core.driver import Launch, Pointer, Step
-from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, StateError
+from gyral.core.driver import Launch, Pointer, Step, closed
+from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError
 from gyral.drivers.opencl import program as programs
 from gyral.drivers.opencl.capabilities import capabilities_of
 from gyral.drivers.opencl.failures import Checked, failure
@@ -170,6 +170,7 @@ class OpenclDriver:
 
     def mark(self, queue: Queue) -> Mark:
         """The point behind everything on the queue."""
+        self._require_open()
         return queue.line.mark().of(queue)
 
     def after(self, queue: Queue, mark: Mark) -> None:
@@ -253,7 +254,7 @@ class OpenclDriver:
         finally:
             self._closed = True
             for line in self._lines:
-                line.close()
+                line.close(str(closed(self.name)))
             for memory in self._memories.clear():
                 memory.buffer.release()
 
@@ -345,7 +346,7 @@ class OpenclDriver:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise StateError(f"{self.name} is closed")
+            raise closed(self.name)
 
 
 def open_opencl(index: int) -> OpenclDriver:

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from typing import Any
 
+from gyral.core.driver import closed
 from gyral.core.errors import DeviceError, DeviceErrorKind, StateError
 
 SHIFT = 44
@@ -43,6 +44,7 @@ class Memories:
         self._live: dict[int, Memory] = {}
         self._next = 1
         self._freed: deque[int] = deque()
+        self._closed = False
         self._lock = threading.Lock()
 
     def add(self, buffer: Any, nbytes: int) -> Memory:
@@ -70,8 +72,9 @@ class Memories:
             self._freed.append(number)
 
     def clear(self) -> list[Memory]:
-        """Forget everything; what was alive is returned."""
+        """Forget everything, as the device is closed; what was alive is returned."""
         with self._lock:
+            self._closed = True
             alive = list(self._live.values())
             self._live.clear()
         return alive
@@ -92,6 +95,8 @@ class Memories:
         return memory.buffer, offset
 
     def _stale(self, address: int) -> StateError:
+        if self._closed:
+            return closed(self._device)
         return StateError(
             f"address {address:#x} is in no memory of {self._device}: it was freed, or is another device's"
         )

@@ -6,7 +6,7 @@ import threading
 from functools import cache
 from typing import Any
 
-from gyral.core.errors import UnsupportedError, UserError
+from gyral.core.errors import UnsupportedError
 
 _INSTALL = "install gyral[opencl], which brings pyopencl, and the OpenCL driver of your device"
 _lock = threading.Lock()
@@ -46,13 +46,13 @@ def _found() -> tuple[Any, ...]:
 
 
 def pick(index: int) -> Any:
-    """The device of a number. UnsupportedError when there is none at all, UserError for a number too high."""
+    """The device of a number. UnsupportedError when there is none of that number."""
     devices = found()
     if not devices:
         raise UnsupportedError(f"no OpenCL device was found: {_INSTALL}")
     if index >= len(devices):
         names = ", ".join(f"opencl:{at} {device.name.strip()}" for at, device in enumerate(devices))
-        raise UserError(f"there is no opencl:{index}; there is {names}")
+        raise UnsupportedError(f"there is no opencl:{index}; there is {names}")
     return devices[index]
 
 

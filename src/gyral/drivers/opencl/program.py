@@ -10,7 +10,7 @@ from gyral.core.abi import ENTRY, HEADER
 from gyral.core.artifact import ArrayParameter, Artifact, Signature
 from gyral.core.caps import Capabilities
 from gyral.core.driver import Launch, Pointer
-from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, UnsupportedError
+from gyral.core.errors import InternalError, UnsupportedError
 from gyral.drivers.opencl.capabilities import correct_division
 from gyral.drivers.opencl.failures import Checked, failure
 from gyral.drivers.opencl.memory import Memories
@@ -47,8 +47,8 @@ class Program:
 def build(cl: Any, context: Any, device: Any, caps: Capabilities, artifact: Artifact) -> Program:
     """Build an artifact for a device.
 
-    InternalError with the log when the compiler refuses our text; DeviceError of kind RESOURCE with the sizes
-    when the kernel needs more on-chip memory or larger blocks than there are.
+    InternalError with the log when the compiler refuses our text; UnsupportedError with the sizes when the
+    kernel needs more on-chip memory, registers or threads in a block than there are.
     """
     if artifact.form != "opencl-c":
         raise InternalError(f"OpenCL builds OpenCL C, not {artifact.form!r}")
@@ -94,18 +94,16 @@ def bind(
 def _check_sizes(signature: Signature, device: Any, caps: Capabilities) -> None:
     """What can be known before anything is built."""
     if signature.shared_bytes > caps.shared_bytes:
-        raise DeviceError(
+        raise UnsupportedError(
             f"{signature.name} needs {signature.shared_bytes} bytes of shared memory per block, and "
-            f"{device.name} has {caps.shared_bytes}; use smaller shared arrays or smaller blocks",
-            DeviceErrorKind.RESOURCE,
+            f"{device.name} has {caps.shared_bytes}; use smaller shared arrays or smaller blocks"
         )
     widths = device.max_work_item_sizes
     for extent, most, axis in zip(signature.item[::-1], widths, "xyz", strict=False):
         if extent > most:
-            raise DeviceError(
+            raise UnsupportedError(
                 f"{signature.name} runs in blocks of {extent} threads along {axis}, and {device.name} takes "
-                f"{most} there; launch it with another block=",
-                DeviceErrorKind.RESOURCE,
+                f"{most} there; launch it with another block="
             )
     arrays = [p for p in signature.parameters if isinstance(p, ArrayParameter)]
     words = len(HEADER) + len(signature.parameters) + 2 * sum(p.rank for p in arrays)
@@ -125,16 +123,14 @@ def _check_kernel(cl: Any, kernel: Any, device: Any, signature: Signature, caps:
         local = kernel.get_work_group_info(info.LOCAL_MEM_SIZE, device)
     x, y, z = signature.item
     if x * y * z > most:
-        raise DeviceError(
+        raise UnsupportedError(
             f"{signature.name} was compiled for blocks of {x * y * z} threads, and {device.name} has room "
-            f"for {most} of them (registers or shared memory); launch it with a smaller block=",
-            DeviceErrorKind.RESOURCE,
+            f"for {most} of them (registers or shared memory); launch it with a smaller block="
         )
     if local > caps.shared_bytes:
-        raise DeviceError(
+        raise UnsupportedError(
             f"{signature.name} as built needs {local} bytes of shared memory per block, and {device.name} "
-            f"has {caps.shared_bytes}; use smaller shared arrays or smaller blocks",
-            DeviceErrorKind.RESOURCE,
+            f"has {caps.shared_bytes}; use smaller shared arrays or smaller blocks"
         )
 
 

@@ -69,7 +69,7 @@ class Line:
         self._serial = 0
         self._last: Any = None
         self._waits: list[Any] | None = None
-        self._closed = False
+        self._refusal = ""
         self.dropped = False
 
     @property
@@ -90,8 +90,8 @@ class Line:
         """
         done: list[Any] = []
         with self._lock:
-            if self._closed:
-                raise StateError("the queue is closed")
+            if self._refusal:
+                raise StateError(self._refusal)
             try:
                 event = enqueue(self.native, self._waits)
             except self._cl.Error as error:
@@ -159,12 +159,12 @@ class Line:
     def abandon(self) -> None:
         """Take no more work; what was held for it is still held."""
         with self._lock:
-            self._closed = True
+            self._refusal = "this stream was given up with a launch that did not end; make a new one"
 
-    def close(self) -> None:
-        """Take no more work, and let go of what was held."""
+    def close(self, refusal: str) -> None:
+        """Take no more work, for which `refusal` is the reason, and let go of what was held."""
         with self._lock:
-            self._closed = True
+            self._refusal = refusal
             held, self._held = self._held, deque()
         held.clear()
 

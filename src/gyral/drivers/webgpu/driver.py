@@ -9,7 +9,7 @@ from gyral.core.artifact import Artifact
 from gyral.core.caps import Capabilities
 from gyral.core.driver import Launch, Step
 from gyral.core.dtypes import SCALARS
-from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, UnsupportedError, UserError
+from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, UnsupportedError
 from gyral.drivers.webgpu import bytework, library
 from gyral.drivers.webgpu.engine import Engine, Mark, Queue
 from gyral.drivers.webgpu.fitting import require_fit
@@ -259,7 +259,7 @@ def open_webgpu(index: int, features: tuple[str, ...] | None = None) -> WebGpuDr
             "(the package mesa-vulkan-drivers)"
         )
     if index >= len(found):
-        raise UserError(f"there is no device webgpu:{index}; the last is webgpu:{len(found) - 1}")
+        raise UnsupportedError(f"there is no device webgpu:{index}; the last is webgpu:{len(found) - 1}")
     adapter = found[index]
     kind = TimedWebGpuDriver if _CLOCK in adapter.features else WebGpuDriver
     return kind(adapter, index, () if features is None else features)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from gyral.core import abi
 from gyral.core.clock import MONOTONIC
-from gyral.core.driver import Launch, Pointer
+from gyral.core.driver import Launch, Pointer, closed
 from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, StateError
 from gyral.drivers.webgpu import bytework, library
 from gyral.drivers.webgpu.graph import Prepared
@@ -70,7 +70,7 @@ class Engine:
                 queue.raise_failure()
                 self._pending.add(queue)
             if self._closed:
-                raise StateError(f"{self.name} is closed")
+                raise closed(self.name)
             if self._session is None:
                 self._session = self._open()
             session = self._session
