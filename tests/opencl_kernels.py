@@ -2,7 +2,15 @@
 
 import struct
 
-from gyral.core.artifact import ArrayParameter, Artifact, CompileOptions, ScalarParameter, Signature, Site
+from gyral.core.artifact import (
+    FOLDED,
+    ArrayParameter,
+    Artifact,
+    CompileOptions,
+    ScalarParameter,
+    Signature,
+    Site,
+)
 from gyral.core.driver import Bits, Launch, Pointer
 from gyral.core.dtypes import SCALARS
 from gyral.core.span import NOWHERE
@@ -50,7 +58,8 @@ def artifact(text: str, *, sites: int = 0, **changes: object) -> Artifact:
     )
     parameters = arrays[:1] if sites else (*arrays, ScalarParameter("a", TYPES["f32"]))
     fields = {"item": (1, 1, 64), "sites": (Site("assert", NOWHERE),) * sites, **changes}
-    signature = Signature("scale", 1, parameters, CompileOptions(block=(64,)), **fields)  # type: ignore[arg-type]
+    options = CompileOptions(block=(64,), features=(FOLDED,))  # the text of SCALE knows what to do
+    signature = Signature("scale", 1, parameters, options, **fields)  # type: ignore[arg-type]
     return Artifact("opencl-c", text.encode(), 0, signature)
 
 

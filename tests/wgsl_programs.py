@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gyral.core.artifact import ArrayParameter, Artifact, CompileOptions, ScalarParameter, Signature
+from gyral.core.artifact import FOLDED, ArrayParameter, Artifact, CompileOptions, ScalarParameter, Signature
 from gyral.core.dtypes import BY_NAME
 
 _HEAD = """
@@ -40,6 +40,9 @@ fn gyral_kernel(@builtin(global_invocation_id) g: vec3<u32>) {
 """
 
 
+_OPTIONS = CompileOptions(groups=(0, 1), features=(FOLDED,))  # saxpy counts blocks along two axes
+
+
 def _array(name: str, writes: bool) -> ArrayParameter:
     return ArrayParameter(name, BY_NAME["f32"], 1, True, writes)
 
@@ -47,7 +50,7 @@ def _array(name: str, writes: bool) -> ArrayParameter:
 def saxpy(code: str = _SAXPY) -> Artifact:
     """y = a * x + y over one axis, each array in its own buffer."""
     parameters = (ScalarParameter("a", BY_NAME["f32"]), _array("x", False), _array("y", True))
-    signature = Signature("saxpy", 1, parameters, CompileOptions(groups=(0, 1)), item=(1, 1, 64))
+    signature = Signature("saxpy", 1, parameters, _OPTIONS, item=(1, 1, 64))
     return Artifact("wgsl", (_HEAD.format(vectors=7) + code).encode(), 0, signature)
 
 

@@ -302,11 +302,13 @@ class DevicePlan:
         counts: tuple[int, int] | None = None,
         shared_bytes: int = 0,
         coarse: int = 1,
+        folded: bool = False,
     ) -> DevicePlan:
         """
         function: the driver's handle. item: the block's extents in elements, right-aligned. shared_bytes:
         on-chip bytes beyond those the program declares. coarse: elements of the last axis that one thread
-        does. The others as those of Plan.
+        does. folded: the code is for grids over the device's limit, and for no others. The others as those of
+        Plan.
         """
     @property
     def program(self) -> Any: ...

@@ -16,10 +16,10 @@ enum {
 };
 
 /* As core/abi.py `grid_of`.  0 when even a folded grid is too large. */
-static int native_grid(const GyLauncher *launcher, gy_frame *frame, int64_t count, unsigned grid[3])
+static int native_grid(const GyPlan *plan, gy_frame *frame, int64_t count, unsigned grid[3])
 {
-    const int64_t *limit = launcher->limit, *blocks = frame->grid;
-    int folded = blocks[2] > limit[0] || blocks[1] > limit[1] || blocks[0] > limit[2];
+    const int64_t *limit = plan->launcher->limit, *blocks = frame->grid;
+    int folded = plan->folded && (blocks[2] > limit[0] || blocks[1] > limit[1] || blocks[0] > limit[2]);
     int64_t x = blocks[2], y = blocks[1], z = blocks[0];
     if (folded) {
         x = count < limit[0] ? count : limit[0];
@@ -112,7 +112,7 @@ int gy_device_run(GyPlan *plan, gy_call *call, const int64_t shape[3], PyObject 
     int code = 0;
     if (queue == NULL || !queue->open || !plan->launcher->alive)
         return 0;
-    if (call->items > 0 && !native_grid(plan->launcher, call->frame, call->items, grid))
+    if (call->items > 0 && !native_grid(plan, call->frame, call->items, grid))
         return 0;
     int ordered = order(plan, queue, args);
     if (ordered <= 0) {

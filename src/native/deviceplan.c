@@ -3,18 +3,28 @@
 
 PyTypeObject *GyDevicePlanType;
 
+/* The limit of a grid in threads; coarse threads count as if each did one element, as core/abi.py has it. */
+static void reach(GyPlan *self)
+{
+    int64_t threads[3] = {self->item[0], self->item[1], self->item[2] / self->coarse};
+    for (int axis = 0; axis < 3; axis++)
+        if (__builtin_mul_overflow(threads[axis], self->launcher->limit[2 - axis], &self->reach[axis]))
+            self->reach[axis] = INT64_MAX;
+}
+
 static int plan_init(GyPlan *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"launcher", "program", "function", "params", "rank", "item", "requested", "index_bits",
-                            "noalias", "counts", "shared_bytes", "coarse", NULL};
+                            "noalias", "counts", "shared_bytes", "coarse",
+                            "folded", NULL};
     PyObject *launcher, *program, *params, *item;
     PyObject *requested = Py_None, *index_bits = Py_None, *noalias = Py_None, *counts = Py_None;
     unsigned long long function;
     self->coarse = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OKO!iO|$OOOOII:DevicePlan", names, GyLauncherType, &launcher,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OKO!iO|$OOOOIIp:DevicePlan", names, GyLauncherType, &launcher,
                                      &program, &function, &PyTuple_Type, &params, &self->rank, &item, &requested,
-                                     &index_bits, &noalias, &counts, &self->shared_bytes,
-                                     &self->coarse))
+                                     &index_bits, &noalias, &counts, &self->shared_bytes, &self->coarse,
+                                     &self->folded))
         return -1;
     if (self->rank < 1 || self->rank > 3 || function == 0) {
         PyErr_SetString(PyExc_ValueError, "rank must be 1 to 3, and function an address");
@@ -35,6 +45,7 @@ static int plan_init(GyPlan *self, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_ValueError, "a block's last extent is a multiple of what one thread does of it");
         return -1;
     }
+    reach(self);
     for (int i = 0; i < self->param_count; i++)
         if (self->param[i].is_array && self->param[i].elem == NULL) {
             PyErr_SetString(PyExc_ValueError, "arrays of a device plan are described by ('device', ...)");

@@ -316,6 +316,12 @@ static int fits_counts(const GyPlan *plan, const int64_t shape[3])
     return threads >= plan->counts[0] && threads <= plan->counts[1];
 }
 
+/* As core/abi.py `folds`: whether the launch has more blocks along an axis than the device's grid. */
+static int folds(const GyPlan *plan, const int64_t shape[3])
+{
+    return shape[0] > plan->reach[0] || shape[1] > plan->reach[1] || shape[2] > plan->reach[2];
+}
+
 int gy_call_init(gy_call *call, const GyPlan *plan)
 {
     call->view_count = call->range_count = 0;
@@ -348,6 +354,8 @@ gy_fit gy_call_fit(gy_call *call, const GyPlan *plan, const int64_t shape[3], Py
         return GY_MISFIT_COUNT;
     if (!fits_counts(plan, shape))
         return GY_MISFIT_COUNTS;
+    if (plan->launcher != NULL && folds(plan, shape) != plan->folded)
+        return GY_MISFIT_GRID;
     gy_fit fit = gy_frame_shape(call->frame, plan, shape, &call->items);
     if (fit != GY_FITS)
         return fit;

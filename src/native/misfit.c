@@ -44,6 +44,10 @@ void gy_raise_misfit(gy_fit fit, int which, const GyPlan *plan)
     case GY_MISFIT_COUNTS:
         PyErr_SetString(PyExc_TypeError, "the plan is for launches of another number of threads");
         break;
+    case GY_MISFIT_GRID:
+        PyErr_Format(PyExc_TypeError, "the plan is for grids %s the device's limit",
+                     plan->folded ? "over" : "within");
+        break;
     default:
         PyErr_Format(PyExc_TypeError, "argument %d does not fit the plan: %s", which, reason(fit));
     }

@@ -77,6 +77,8 @@ typedef struct GyPlan {
     void *function;
     unsigned shared_bytes;
     unsigned coarse; /* elements of the last axis that one thread of the block does */
+    int folded;       /* its code is for grids over the device's limit alone, else for all others */
+    int64_t reach[3]; /* the largest shape within the limit */
 } GyPlan;
 
 typedef struct GyDispatcher GyDispatcher;
@@ -138,6 +140,7 @@ typedef enum gy_fit {
     GY_MISFIT_OVERLAP,
     GY_MISFIT_SHAPE,
     GY_MISFIT_COUNTS,
+    GY_MISFIT_GRID,
     GY_MISFIT_MEMORY,
 } gy_fit;
 

@@ -13,7 +13,7 @@ import pytest
 from tests.fake_cuda import FakeCuda, artifact, opened, signature
 
 import gyral as gy
-from gyral.core.artifact import ArrayParameter, Artifact, ScalarParameter, Signature
+from gyral.core.artifact import FOLDED, ArrayParameter, Artifact, ScalarParameter, Signature
 from gyral.core.driver import Bits, Launch, Pointer
 from gyral.core.dtypes import ArrayType, f32
 from gyral.core.errors import DeviceError, DeviceErrorKind, InternalError, StateError, UnsupportedError
@@ -209,6 +209,20 @@ def test_a_grid_over_the_limit_is_folded(fake: FakeCuda, device: Device, scale: 
         for _ in range(2):
             scale[256 * 401](2.0, x)
         assert [launch.grid for launch in fake.launches[2:]] == [(10, 4, 11), (10, 4, 11)]
+
+
+def test_each_sort_of_grid_goes_through_python_once(
+    fake: FakeCuda, scale: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folded grids have code and a plan of their own; launches over and within the limit may alternate."""
+    fake.attribute(5, 10)
+    with opened(1) as small:
+        x = gy.array(X, device=Device("cuda:1", small))
+        seen = python_launches(monkeypatch)
+        for blocks in (10, 11, 10, 11):
+            scale[256 * blocks](2.0, x)
+        folded = [program.signature.options.features.count(FOLDED) for _, _, program, *_ in seen]
+        assert (folded, [launch.slots[6] for launch in fake.launches]) == ([0, 1], [0, 1, 0, 1])
 
 
 def test_a_grid_beyond_all_limits_is_refused(

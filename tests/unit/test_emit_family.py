@@ -15,7 +15,7 @@ from gyral.compiler.emit import cuda, opencl
 from gyral.compiler.emit.cfamily import literals
 from gyral.compiler.emit.cuda import Cuda
 from gyral.compiler.passes.target import spec_of
-from gyral.core.artifact import CompileOptions
+from gyral.core.artifact import FOLDED, CompileOptions
 from gyral.core.dtypes import f32, f64, i8, i32, i64, u64
 from gyral.jit.blocks import with_block
 from gyral.jit.compile import lowered
@@ -206,11 +206,15 @@ def fast_kernels() -> dict[str, Trial]:
     }
 
 
-def test_opencl_places_blocks_without_a_branch() -> None:
-    """A block's place follows from its number by arithmetic, folded grid or not."""
-    text = text_of(trial(SAXPY, 8, 2.0, ramp(8).astype("f4"), ramp(8).astype("f4")), "opencl")
-    assert "if (folded" not in text
-    assert "const u32 b2 = bn2;" in text
+@pytest.mark.parametrize("column", EMITTERS)
+@pytest.mark.parametrize("features, unfolds", [((), False), ((FOLDED,), True)])
+def test_only_code_for_folded_grids_unfolds_them(
+    column: str, features: tuple[str, ...], unfolds: bool
+) -> None:
+    """A block's place follows from its number by arithmetic there, and is the device's own elsewhere."""
+    given = trial(SAXPY, 8, 2.0, ramp(8).astype("f4"), ramp(8).astype("f4"))
+    text = text_of(given, column, features=features)
+    assert (" bn2 " in text, "here" in text) == (unfolds, unfolds)
 
 
 @pytest.mark.parametrize(

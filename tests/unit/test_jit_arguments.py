@@ -19,7 +19,7 @@ from gyral.drivers.cpu.slots import pack
 from gyral.jit.arguments import ArrayGiven, ScalarGiven, StaticGiven, Weak, take
 from gyral.jit.parameters import Parameter
 from gyral.jit.scalars import bits_of
-from gyral.jit.specialise import spell
+from gyral.jit.specialise import Terms, specialise, spell
 
 
 class Foreign:
@@ -173,6 +173,20 @@ def test_every_kind_is_spelled_differently() -> None:
     statics = [take(Parameter("n", gy.Static[type(v)]), v).kind for v in values if not isinstance(v, (bool,))]
     kinds = [one, two, gy.f32, gy.f32x2, F32, gy.In[F32], gy.Array[one], gy.Array[two], *Weak, *statics]
     assert len({spell(kind) for kind in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize(
+    "shape, block, folded",
+    [((255,), (), ()), ((256 * 7,), (), ()), ((256 * 7 + 1,), (), ("folded",)), ((8,), (1,), ("folded",)),
+     ((5 * 8, 7 * 32), (), ()), ((5 * 8 + 1, 1), (), ("folded",)), ((3, 1, 1), (1, 1, 1), ()),
+     ((4, 1, 1), (1, 1, 1), ("folded",))],
+)  # fmt: skip
+def test_only_a_grid_over_the_limit_is_compiled_as_folded(
+    shape: tuple[int, ...], block: tuple[int, ...], folded: tuple[str, ...]
+) -> None:
+    """Within it a launch shares its code with launches of any size; the default block counts like another."""
+    terms = Terms("cuda", block, max_grid=(7, 5, 3))
+    assert specialise([], shape, terms).options.features == folded
 
 
 def test_packing() -> None:

@@ -156,6 +156,18 @@ def test_a_thread_may_do_several_elements() -> None:
         plan(Backend(), coarse=3)
 
 
+@pytest.mark.parametrize("folded, blocks, why", [(False, 2**31 + 1, "within"), (True, 2**31, "over")])
+def test_a_plan_is_for_folded_grids_or_for_others(
+    backend: Backend, queue: Queue, folded: bool, blocks: int, why: str
+) -> None:
+    """The limit is of blocks, however many elements a thread does."""
+    for params in ({}, {"coarse": 2}):
+        threads = 4 // params.get("coarse", 1)
+        with pytest.raises(TypeError, match=f"for grids {why} the device's limit"):
+            plan(backend, folded=folded, **params).run(threads * blocks, (array(backend),))
+        assert plan(backend, folded=not folded, **params).run(threads * blocks, (array(backend),))
+
+
 def test_an_array_of_another_device_does_not_fit(backend: Backend, queue: Queue) -> None:
     """Memory belongs to one launcher; anything else is no array at all."""
     for other in (array(Backend()), _native.DeviceArrayBase("d", Buffer(None), f32, (8,), (4,), 4096), [1.0]):

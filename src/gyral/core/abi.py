@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gyral.core.artifact import ArrayParameter, Signature
+from gyral.core.artifact import FOLDED, ArrayParameter, Signature
 from gyral.core.driver import Launch, Pointer
-from gyral.core.errors import UnsupportedError
+from gyral.core.errors import InternalError, UnsupportedError
 
 HEADER = ("shape0", "shape1", "shape2", "blocks0", "blocks1", "blocks2", "folded")
 """Extents of the launch and of its grid in blocks, right-aligned: axis 2 varies fastest."""
@@ -52,10 +52,21 @@ def right_aligned(extents: Sequence[int]) -> tuple[int, int, int]:
     return padded[-3], padded[-2], padded[-1]
 
 
+def folds(shape: Sequence[int], block: Sequence[int], limits: Sequence[int]) -> bool:
+    """Whether a launch needs code that is `FOLDED`: more blocks of these threads than `limits` (x, y, z).
+
+    The native path decides in the same way. A block whose threads do several elements each has fewer blocks
+    than this counts; such a launch may then run folded code on a grid that is not.
+    """
+    pairs = zip(right_aligned(shape), right_aligned(block), reversed(limits), strict=True)
+    return any(extent > threads * limit for extent, threads, limit in pairs)
+
+
 def grid_of(signature: Signature, shape: Sequence[int], limits: Sequence[int]) -> Grid:
     """The grid of a launch; `limits`: most blocks per native axis x, y, z.
 
-    UnsupportedError when even a folded grid does not fit.
+    UnsupportedError when even a folded grid does not fit; InternalError when code that is not `FOLDED`
+    would have to be.
     """
     extents = right_aligned(shape)
     b0, b1, b2 = (-(-extent // block) for extent, block in zip(extents, signature.item, strict=True))
@@ -69,6 +80,10 @@ def grid_of(signature: Signature, shape: Sequence[int], limits: Sequence[int]) -
         raise UnsupportedError(
             f"{signature.name} over {tuple(shape)} is {count} blocks, more than this device can count; "
             "launch it over parts, or with larger blocks"
+        )
+    if FOLDED not in signature.options.features:
+        raise InternalError(
+            f"{signature.name} over {tuple(shape)} was compiled for a grid that is not folded"
         )
     return Grid((x, y, z), (b0, b1, b2), True)
 

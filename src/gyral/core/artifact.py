@@ -12,6 +12,8 @@ Check: TypeAlias = Literal["off", "on", "race"]
 
 ALIGNED = "aligned16"
 """The feature word by which a launch promises that arrays and their rows begin at multiples of 16 bytes."""
+FOLDED = "folded"
+"""The feature word of code for launches of more blocks along an axis than the device's grid has there."""
 
 
 @dataclass(frozen=True, slots=True)

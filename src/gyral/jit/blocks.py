@@ -14,12 +14,11 @@ from gyral.core.artifact import Artifact, CompileOptions
 from gyral.core.errors import Diagnostic
 from gyral.jit.compile import lowered
 from gyral.jit.request import Request
+from gyral.jit.specialise import DEFAULT_BLOCKS
 from gyral.jit.targets import Target
 
 _ASSEMBLE = "gyral.drivers.cuda.codegen:assemble"
 _INTERMEDIATE = "gyral.drivers.cuda.codegen:intermediate"
-DEFAULT_BLOCKS = {1: (256,), 2: (8, 32), 3: (2, 4, 32)}
-"""The block of a kernel for which nobody chose one, by rank; the last axis is a subgroup wide."""
 
 
 def for_text(row: Target, request: Request) -> Artifact:

@@ -236,6 +236,7 @@ class Kernel(Dispatcher):
             caps.separate_buffers,
             self._downcasts() and f64 not in caps.dtypes,
             caps.wide_access,
+            caps.max_grid if target(there.kind).by_blocks else (),
         )
         spec = tiled(specialise(given, shape, terms, known), tile)
         program = self._programs.get(spec, there)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gyral.core import native
-from gyral.core.artifact import ALIGNED, ArrayParameter, ScalarParameter, Signature
+from gyral.core.artifact import ALIGNED, FOLDED, ArrayParameter, ScalarParameter, Signature
 from gyral.core.dtypes import ArrayType, DType, ElementType, StaticType, StructType, Vec, alignment, leaves
 from gyral.jit.arguments import Kind, StaticValue, Weak
 from gyral.jit.parameters import Parameter
@@ -50,8 +50,10 @@ def dispatch_plan(
         wide = driver.capabilities.wide_access if ALIGNED in options.features else 1
         params = _params(signature, kinds, partial(_device_array, wide))
         function, shared = driver.entry(program)
-        own = {"shared_bytes": shared, "coarse": signature.coarse, **common}
-        return native.require().DevicePlan(driver.launcher, program, function, params, *shape, **own)
+        common |= {"shared_bytes": shared, "coarse": signature.coarse, "folded": FOLDED in options.features}
+        return native.require().DevicePlan(
+            driver.launcher, program, function, params, *shape, **own, **common
+        )
     return native.require().Plan(
         program.code,
         _params(signature, kinds, _array),

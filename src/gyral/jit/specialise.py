@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gyral.core.artifact import ALIGNED, Check, CompileOptions
+from gyral.core.abi import folds
+from gyral.core.artifact import ALIGNED, FOLDED, Check, CompileOptions
 from gyral.core.dtypes import ArrayType, DType, StructType, Vec
 from gyral.core.errors import UserError
 from gyral.jit.arguments import ArrayGiven, Given, Kind, Weak
 
+DEFAULT_BLOCKS = {1: (256,), 2: (8, 32), 3: (2, 4, 32)}
+"""The block of a kernel for which nobody chose one, by rank; the last axis is a subgroup wide."""
 _NARROW = 1 << 31
 
 
@@ -51,6 +54,7 @@ class Terms:
     """What a launch asks for besides its arguments.
 
     `separate`: buffers are bound one by one. `wide`: bytes of the device's widest access.
+    `max_grid`: most blocks along x, y and z of devices that run whole blocks, () of others.
     """
 
     device: str = "cpu"
@@ -61,6 +65,7 @@ class Terms:
     separate: bool = False
     downcast: bool = False
     wide: int = 0
+    max_grid: tuple[int, ...] = ()
 
 
 def specialise(
@@ -79,9 +84,7 @@ def specialise(
         unit_stride=tuple(a.unit for a in arrays),
         block=terms.block,
         fastmath=terms.fastmath,
-        features=tuple(sorted((*terms.features, ALIGNED)))
-        if _aligned(arrays, shape, terms)
-        else terms.features,
+        features=_features(arrays, shape, terms),
         groups=groups_of(arrays) if terms.separate else (),
         downcast=terms.downcast,
     )
@@ -114,6 +117,16 @@ def groups_of(arrays: Sequence[ArrayGiven]) -> tuple[int, ...]:
         key = id(buffer) if buffer is not None else (a.address, a.shape, a.strides, a.kind.elem)
         found.append(numbers.setdefault(key, len(numbers)))
     return tuple(found)
+
+
+def _features(arrays: Sequence[ArrayGiven], shape: tuple[int, ...], terms: Terms) -> tuple[str, ...]:
+    """The device's features, and what is known of this launch."""
+    known = []
+    if _aligned(arrays, shape, terms):
+        known.append(ALIGNED)
+    if terms.max_grid and folds(shape, terms.block or DEFAULT_BLOCKS[len(shape)], terms.max_grid):
+        known.append(FOLDED)
+    return tuple(sorted((*terms.features, *known))) if known else terms.features
 
 
 def _aligned(arrays: Sequence[ArrayGiven], shape: tuple[int, ...], terms: Terms) -> bool:

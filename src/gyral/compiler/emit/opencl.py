@@ -40,7 +40,6 @@ class OpenCl(Dialect):
     `relaxed`: the compiler may contract and re-associate everything, and does that better than we.
     """
 
-    straight: ClassVar[bool] = True  # PoCL vectorises work items only where no branch stands in the way
     spaces: ClassVar[dict[str, str]] = {
         "global": "volatile global ",
         "shared": "volatile local ",

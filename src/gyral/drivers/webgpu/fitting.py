@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gyral.core.artifact import FOLDED
 from gyral.core.errors import UnsupportedError
 from gyral.drivers.webgpu.program import Program
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 from gyral.compiler.emit.cfamily import exchange, literals, prelude
 from gyral.compiler.emit.cfamily.parts import Cells, Kernel, Place
 from gyral.compiler.passes.target import TargetSpec
-from gyral.core.artifact import CompileOptions
+from gyral.core.artifact import FOLDED, CompileOptions
 from gyral.core.dtypes import DType, bool_, f32, f64, i32, i64, index, u8, u16, u32, u64
 from gyral.core.errors import InternalError, UnsupportedError
 
@@ -32,8 +32,6 @@ class Dialect(ABC):
     """What stands before the type of a pointer into each space."""
     whole_blocks: bool = True
     """Whether a body with barriers is written twice: without guards too, for blocks with all threads."""
-    straight: ClassVar[bool] = False
-    """Whether blocks are placed without a branch, at the cost of a division for each axis but one."""
     proves_uniform: ClassVar[bool] = False
     """Whether the language refuses barriers it cannot prove to be in uniform control: see `is_proven`."""
     broadcast_barriers: ClassVar[bool] = True
@@ -42,6 +40,7 @@ class Dialect(ABC):
     def __init__(self, options: CompileOptions, spec: TargetSpec) -> None:
         self.options = options
         self.spec = spec
+        self.folded = FOLDED in options.features
         self.index = i32 if options.index_bits == 32 else i64
         self.helpers: dict[str, str] = {}
 

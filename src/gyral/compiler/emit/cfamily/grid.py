@@ -35,43 +35,28 @@ def unsigned(w: Writer) -> DType:
 
 
 def block_id(w: Writer, axis: int) -> str:
-    """The block's number along an axis, unsigned.
+    """The block's number along an axis, unsigned."""
+    if w.dialect.folded:
+        if "blocks" not in w.prologue:
+            w.once("blocks", _unfold(w))
+        return f"b{axis}"
+    t, name = unsigned(w), f"b{axis}"
+    return w.once(name, [w.dialect.let(t, name, w.dialect.cast(u32, t, w.dialect.block_id(axis)))])
 
-    Blocks that are no part of a folded grid do what block 0 does, but no thread of theirs exists.
-    To leave instead would be simpler, but compilers stumble over barriers behind it.
+
+def _unfold(w: Writer) -> list[str]:
+    """The block's numbers from its number in a folded grid.
+
+    Blocks beyond the launch's do what block 0 does, but no thread of theirs exists. To leave instead would
+    be simpler, but compilers stumble over barriers behind it.
     """
-    if "blocks" not in w.prologue:
-        w.once("blocks", _place_block(w))
-    return f"b{axis}"
-
-
-def _place_block(w: Writer) -> list[str]:
     d, t = w.dialect, unsigned(w)
     counts = {axis: d.cast(index, t, w.slot(f"blocks{axis}")) for axis in axes(w)}
-    folded = w.slot("folded")
-    lines = [d.var(t, f"b{axis}", d.cast(u32, t, d.block_id(axis))) for axis in axes(w)]
     x, y, z = (f"({d.cast(u32, t, d.block_id(axis))})" for axis in AXES)
     gx, gy = (f"({d.cast(u32, t, d.native_blocks(axis))})" for axis in AXES[:2])
     total = " * ".join(f"({count})" for count in counts.values())
-    if d.straight:
-        return _place_straight(w, f"{x} + {gx} * ({y} + {gy} * {z})", total, counts)
-    lines += [
-        d.var(bool_, HERE, "true"),
-        f"if ({folded} != {d.literal(index, 0)}) {{",
-        "  " + d.var(t, "bn", f"{x} + {gx} * ({y} + {gy} * {z})"),
-        f"  {HERE} = bn < {total};",
-        f"  bn = {d.select(HERE, 'bn', d.literal(t, 0))};",
-    ]
-    for axis in axes(w)[:-1]:
-        lines += [f"  b{axis} = bn % ({counts[axis]});", f"  bn = bn / ({counts[axis]});"]
-    return [*lines, f"  b{axes(w)[-1]} = bn;", "}"]
-
-
-def _place_straight(w: Writer, number: str, total: str, counts: dict[int, str]) -> list[str]:
-    """The same from the block's number alone, folded or not."""
-    d, t = w.dialect, unsigned(w)
     lines = [
-        d.let(t, "bn", number),
+        d.let(t, "bn", f"{x} + {gx} * ({y} + {gy} * {z})"),
         d.let(bool_, HERE, f"bn < {total}"),
         d.let(t, "bn2", d.select(HERE, "bn", d.literal(t, 0))),
     ]
@@ -105,7 +90,7 @@ def signed(w: Writer, name: str, value: str) -> str:
 
 def exists(w: Writer) -> str:
     """The condition that this thread is one of the launch's."""
-    found = [HERE]
+    found = [HERE] if w.dialect.folded else []
     for axis in axes(w):
         first = global_id(w, axis)
         if axis == 2 and w.coarse > 1:
@@ -117,7 +102,7 @@ def exists(w: Writer) -> str:
 def is_whole(w: Writer) -> str:
     """The condition that every thread of this block is one of the launch's; the same for the block."""
     t = unsigned(w)
-    found = [HERE]
+    found = [HERE] if w.dialect.folded else []
     for axis in axes(w):
         extent = w.dialect.literal(t, w.block[axis])
         size = _unsigned(w, w.slot(f"shape{axis}"))
