@@ -37,7 +37,7 @@ def dispatch_plan(
     signature: Signature = program.signature
     options = signature.options
     writes = [p for p in signature.parameters if isinstance(p, ArrayParameter) and p.writes]
-    common = {
+    common: dict[str, Any] = {
         "requested": None if requested is None else right_aligned(requested),
         "index_bits": options.index_bits,
         "noalias": options.noalias if writes else None,
@@ -51,9 +51,7 @@ def dispatch_plan(
         params = _params(signature, kinds, partial(_device_array, wide))
         function, shared = driver.entry(program)
         common |= {"shared_bytes": shared, "coarse": signature.coarse, "folded": FOLDED in options.features}
-        return native.require().DevicePlan(
-            driver.launcher, program, function, params, *shape, **own, **common
-        )
+        return native.require().DevicePlan(driver.launcher, program, function, params, *shape, **common)
     return native.require().Plan(
         program.code,
         _params(signature, kinds, _array),
