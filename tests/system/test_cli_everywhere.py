@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from tests.command_line import gyral
 
 import gyral as gy
@@ -95,6 +96,20 @@ def test_outcomes_are_counted_by_row() -> None:
     assert cell(None) == "–"
     assert column.bad == [rows[2]]
     assert table([column]).row_count == 3
+
+
+def test_no_number_of_the_table_is_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside all the devices there are, in a file as on a narrow terminal, names of rows make room alone."""
+    rows = [Row("A", "a row of a long name", str(n), "pass") for n in range(700)]
+    rows += [Row("A", "a row of a long name", str(n), "refused", "f64") for n in range(114)]
+    columns = [Column(f"cuda sm_{n}0", "executed", rows) for n in range(7)]
+    narrow = Console(width=80, force_terminal=True)
+    everywhere.show(columns, [], verbose=False)
+    filed = capsys.readouterr().out
+    narrow.print(table(columns))
+    shown = capsys.readouterr().out
+    assert (filed.count("700 +114"), "a row of a long name" in filed) == (14, True)
+    assert (shown.count("700"), shown.count("+114"), shown.count("executed")) == (14, 14, 7)
 
 
 def test_resources_are_summed_up() -> None:

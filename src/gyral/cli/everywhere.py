@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from gyral.cli.output import people, print_json
 from gyral.runtime.device import devices
@@ -68,7 +69,12 @@ def can_prove(target: ProofTarget) -> bool:
 
 def show(columns: Sequence[Column], left_out: Sequence[str], verbose: bool) -> None:
     """The table, then what was refused and why, then what is wrong."""
-    people().print(table(columns))
+    grid = table(columns)
+    console = people()
+    if not console.is_terminal:  # a file is as wide as it must be
+        endless = console.options.update(width=10_000)
+        console.width = max(console.width, console.measure(grid, options=endless).maximum)
+    console.print(grid)
     for column in columns:
         show_resources(column)
     for name in left_out:
@@ -87,19 +93,29 @@ def show(columns: Sequence[Column], left_out: Sequence[str], verbose: bool) -> N
 def table(columns: Sequence[Column]) -> Table:
     """Numbers of cases by outcome: a line for each row of the language's list, a column for each device."""
     grid = Table(
-        title="Conformance against the interpreter: cases right, [yellow]+ refused[/]", box=SIMPLE_HEAD
+        title="Conformance against the interpreter: cases right, [yellow]+ refused[/]",
+        box=SIMPLE_HEAD,
+        padding=0,
     )
-    grid.add_column("", no_wrap=True)
-    grid.add_column("row", overflow="ellipsis", no_wrap=True)
-    for column in columns:
-        name = column.name.replace(" ", "\n")
-        grid.add_column(f"{name}\n[dim]{column.judged}[/]", justify="right", no_wrap=True, vertical="bottom")
+    grid.add_column("", no_wrap=True, min_width=1)
+    grid.add_column("row")
     names = dict.fromkeys((row.group, row.row) for column in columns for row in column.rows)
     counted = [counts(column) for column in columns]
+    sums = [cell(Counter(row.outcome for row in column.rows)) for column in columns]
+    for column, total in zip(columns, sums, strict=True):
+        name = column.name.replace(" ", "\n")
+        widest = max(len(column.judged), Text.from_markup(total).cell_len)
+        grid.add_column(
+            f"{name}\n[dim]{column.judged}[/]",
+            justify="right",
+            no_wrap=True,
+            vertical="bottom",
+            min_width=widest,
+        )
     for group, name in names:
         grid.add_row(group, name, *(cell(found.get((group, name))) for found in counted))
     grid.add_section()
-    grid.add_row("", "all", *(cell(Counter(row.outcome for row in column.rows)) for column in columns))
+    grid.add_row("", "all", *sums)
     return grid
 
 
