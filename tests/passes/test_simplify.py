@@ -13,7 +13,7 @@ from gyral.compiler.passes.dce import RemoveDead
 HEAD = (
     'control.func {symbol = "k", kind = "kernel"FAST} '
     "(%c: bool, %d: bool, %i: index, %n: i32, %m: i64, %a: f32, %b: f32, %w: f64, "
-    "%x: array<f32, 1>, %y: array<bool, 1>, %z: array<i32, 1>, %v: array<f64, 1>) {\n"
+    "%x: array<f32, 1>, %y: array<bool, 1>, %z: array<i32, 1>, %v: array<f64, 1>, %q: array<i64, 1>) {\n"
 )
 
 
@@ -144,6 +144,31 @@ def test_added_constants_are_one(kind: str, first: int, second: int, left: str) 
         f"%2 = arith.const {{value = {second}}} : {kind}\n%3 = arith.add %1, %2 : {kind}"
     )
     assert f"{{value = {left}}}" in simplified(f"{lines}\nmemory.store %3, %z, %i")[0]
+
+
+@pytest.mark.parametrize("kind, value", [("i32", "%n"), ("index", "%i")])
+def test_what_is_added_and_taken_away_again_is_nothing(kind: str, value: str) -> None:
+    """A constant added and subtracted leaves the value itself."""
+    lines = (
+        f"%0 = arith.const {{value = 1}} : {kind}\n%1 = arith.add {value}, %0 : {kind}\n"
+        f"%2 = arith.sub %1, %0 : {kind}\n%3 = cast.convert %2 : i32"
+    )
+    left = simplified(f"{lines}\nmemory.store %3, %z, %i")
+    assert not any("arith.add" in line or "arith.sub" in line for line in left)
+
+
+@pytest.mark.parametrize("inner", ["neg", "abs"])
+def test_a_magnitude_has_no_use_for_a_sign(inner: str) -> None:
+    """The magnitude of a negated value, or of a magnitude, is the value's own."""
+    lines = f"%0 = arith.{inner} %a : f32\n%1 = arith.abs %0 : f32\nmemory.store %1, %x, %i"
+    assert simplified(lines) == ["%0 = arith.abs %a : f32", "memory.store %0, %x, %i"]
+
+
+def test_the_negative_of_an_unsigned_value_keeps_its_own_magnitude() -> None:
+    """abs(-x) stays where it is not abs(x)."""
+    lines = "%0 = cast.convert %n : u32\n%1 = arith.neg %0 : u32\n%2 = arith.abs %1 : u32\n"
+    left = simplified(f"{lines}%3 = cast.convert %2 : i64\nmemory.store %a, %x, %i\nmemory.store %3, %q, %i")
+    assert any("arith.neg" in line for line in left)
 
 
 def test_indices_are_not_gathered_beyond_32_bits() -> None:

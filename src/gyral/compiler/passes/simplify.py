@@ -7,12 +7,15 @@ from typing import Any
 
 from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops.arith import (
+    AbsOp,
     AddOp,
     AndOp,
     CmpOp,
     MulOp,
+    NegOp,
     NotOp,
     ShrOp,
+    SubOp,
     zero_of,
 )
 from gyral.compiler.ir.ops.cast import JoinOp
@@ -105,16 +108,16 @@ def itself(op: Op, rewriter: Rewriter) -> bool:
 
 
 def gather_constants(op: Op, rewriter: Rewriter) -> bool:
-    """(x + 1) + 2 becomes x + 3, on integers."""
+    """(x + 1) + 2 becomes x + 3 and (x + 1) - 1 becomes x + 0, on integers."""
     lhs, rhs = op.operands
     t: Any = lhs.type
     outer = constant_of(rhs)
-    if t.is_float or outer is None or not isinstance(lhs.owner, AddOp):
+    if t.is_float or outer is None or not isinstance(lhs.owner, (AddOp, SubOp)):
         return False
     inner = constant_of(lhs.owner.rhs)
     if inner is None:
         return False
-    total = inner + outer
+    total = sum(-c if isinstance(by, SubOp) else c for by, c in ((lhs.owner, inner), (op, outer)))
     if t is index and not -(1 << 31) < total < 1 << 31:
         return False
     constant = rewriter.constant(op, t, t.wrap(total) if t is not index else total)
@@ -176,6 +179,16 @@ def twice(op: Op, rewriter: Rewriter) -> bool:
     if not isinstance(inner, Op) or inner.name != op.name:
         return False
     rewriter.replace(op, [inner.operands[0]])
+    return True
+
+
+def magnitude(op: Op, rewriter: Rewriter) -> bool:
+    """abs(-x) and abs(abs(x)) become abs(x), but for unsigned integers, whose abs is nothing."""
+    inner = op.operands[0].owner
+    t: Any = op.operands[0].type
+    if not isinstance(inner, (NegOp, AbsOp)) or not t.is_signed:
+        return False
+    op.set_operands((inner.operands[0],))
     return True
 
 
@@ -282,7 +295,7 @@ def power(op: Op, rewriter: Rewriter) -> bool:
 _SHARED: tuple[Pattern, ...] = (constant_last, neutral, absorbing, itself)
 IDENTITIES: dict[str, tuple[Pattern, ...]] = {
     "arith.add": (*_SHARED, gather_constants),
-    "arith.sub": _SHARED,
+    "arith.sub": (*_SHARED, gather_constants),
     "arith.mul": _SHARED,
     "arith.div": (neutral, reciprocal),
     "arith.floordiv": (neutral, power_of_two),
@@ -295,6 +308,7 @@ IDENTITIES: dict[str, tuple[Pattern, ...]] = {
     "arith.min": (itself,),
     "arith.max": (itself,),
     "arith.neg": (twice,),
+    "arith.abs": (magnitude,),
     "arith.not": (twice, inverted),
     "arith.cmp": (constant_last, itself, known_truth),
     "arith.select": (choice,),
