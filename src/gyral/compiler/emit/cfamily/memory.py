@@ -74,7 +74,8 @@ def stride(w: Writer, held: Memory, axis: int, size: int) -> str:
     if name not in w.prologue:
         value = w.dialect.slot(w.slots[slot], slot, index)
         if size > 1:
-            value = f"({value} / {w.dialect.literal(index, size)})"
+            # Exact, so that a shift will do; a signed division by lanes is dear.
+            value = w.dialect.shift(">>", index, value, w.dialect.literal(index, size.bit_length() - 1))
         w.once(name, [w.dialect.let(index, name, value)])
     return name
 

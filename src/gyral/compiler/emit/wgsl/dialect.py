@@ -28,6 +28,7 @@ _MAGNITUDE, _INFINITE = "0x7fffffffu", "0x7f800000u"
 class Wgsl(Dialect):
     """WGSL for one kernel, whose arrays live in these buffers."""
 
+    whole_blocks: bool = False  # lavapipe runs both sides of a branch, each with its barriers
     proves_uniform: ClassVar[bool] = True
     broadcast_barriers: ClassVar[bool] = False
     endless: ClassVar[str] = "loop {"
