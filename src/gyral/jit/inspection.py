@@ -12,12 +12,13 @@ from gyral.core.dtypes import PARAMETER_OF_BUILTIN, ArrayType, DType, StaticType
 from gyral.core.errors import UnsupportedError, UserError
 from gyral.jit import targets
 from gyral.jit.arguments import ArrayGiven, Given, Kind, ScalarGiven, StaticValue
-from gyral.jit.launch import check_shape
+from gyral.jit.launch import check_shape, choose_device
 from gyral.jit.parameters import REQUIRED, Parameter
 from gyral.jit.ranks import rank_of
 from gyral.jit.request import Request
 from gyral.jit.specialise import Spec, Terms, specialise
 from gyral.runtime.array import DeviceArray
+from gyral.runtime.device import Device
 
 
 def kinds_of_types(kernel: str, parameters: Sequence[Parameter], types: Sequence[Any]) -> tuple[Kind, ...]:
@@ -89,6 +90,17 @@ class Interpretation:
         chosen = kernel.block_for(block, len(shape))
         spec = specialise(given, shape, Terms(block=chosen, check=check, fastmath=kernel.fastmath))
         targets.interpret(kernel.asked(spec), shape, chosen, [_plain(g) for g in given])
+
+    def watch(self, shape: tuple[int, ...], block: Any, given: Sequence[Given], asked: Device | None) -> None:
+        """A launch that looks for races, at once and on this thread."""
+        kernel = self._kernel
+        there = choose_device(kernel.name, given, asked)
+        if not there.capabilities.unified:
+            raise UnsupportedError(
+                f'check="race" runs in host memory, which {there.name} does not share; launch on the CPU'
+            )
+        kernel.rank = kernel.rank or rank_of(kernel.__gyral_kernel__, tuple(g.kind for g in given))
+        self.run(check_shape(kernel.name, shape, kernel.rank), block, given, "race")
 
 
 def _require_host(argument: ArrayGiven) -> None:

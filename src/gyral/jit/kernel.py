@@ -12,7 +12,7 @@ import numpy as np
 from gyral.core import context, entry, native, settings
 from gyral.core.artifact import Artifact, Check, CompileOptions, Signature
 from gyral.core.dtypes import StaticType, StructType, Vec, f64
-from gyral.core.errors import UnsupportedError, UserError
+from gyral.core.errors import UserError
 from gyral.core.events import FellBack
 from gyral.core.native import Dispatcher
 from gyral.jit.arguments import ArrayGiven, Given, contiguous, exact, take
@@ -23,6 +23,7 @@ from gyral.jit.plan import bound, dispatch_plan, fits_plan, has_launcher, plan_a
 from gyral.jit.programs import Programs, has_answers
 from gyral.jit.ranks import Unranked, rank_of
 from gyral.jit.request import Request
+from gyral.jit.route import Routes
 from gyral.jit.specialise import Spec, Terms, check_tile, declared, specialise, tiled
 from gyral.jit.targets import kind_of_source, print_source, target
 from gyral.jit.variants import MISSED, Variant, run_recorded
@@ -72,6 +73,7 @@ class Kernel(Dispatcher):
         self._plans: dict[tuple[Any, ...], Any] = {}
         self._signatures: dict[Any, Signature] = {}
         self._variants: dict[tuple[Any, ...], Variant] = {}
+        self._routes = Routes(self)
 
     @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -112,7 +114,7 @@ class Kernel(Dispatcher):
         values = bind(self.name, self.parameters, args, kwargs)
         given = self._take(values)
         if self.effective_check() == "race":
-            return functools.partial(self._watch_races, extents, block, given, None)
+            return functools.partial(self.interpret.watch, extents, block, given, None)
         there, spec, program = self._prepare(extents, block, given, None)
         launch = functools.partial(run, self.name, there, program, extents, given, None)
         if (fell := self._fell(there, given, None)) is not None:
@@ -192,6 +194,10 @@ class Kernel(Dispatcher):
     def effective_check(self) -> Check:
         """The check level of a launch here: the kernel's own, else the scope's, else the process's."""
         return self.check or context.current().check or settings.current().check
+
+    def options_in_force(self) -> tuple[Check, bool, bool]:
+        """What a launch here is compiled with: its checks, fast maths, f64 in f32."""
+        return self.effective_check(), self._is_fast(), self._downcasts()
 
     def _is_fast(self) -> bool:
         return self.fastmath or bool(context.current().fastmath)
@@ -292,6 +298,7 @@ class Kernel(Dispatcher):
         self.clear_plans()
         self._plans.clear()
         self._variants.clear()
+        self._routes.clear()
 
     def _fell(self, there: Device, given: Sequence[Given], asked: Device | None) -> FellBack | None:
         """How a launch came to run on its kernel's fallback; None where it runs as it should."""
@@ -321,8 +328,7 @@ class Kernel(Dispatcher):
             return recorder.record(self, shape, block, values, asked, stream)
         given = self._take(values)
         if self.effective_check() == "race":
-            self._watch_races(shape, block, given, asked)
-            return
+            return self.interpret.watch(shape, block, given, asked)
         there, spec, program = self._prepare(shape, block, given, asked)
         self.rank = program.signature.rank
         fell = self._fell(there, given, asked)
@@ -333,18 +339,8 @@ class Kernel(Dispatcher):
             if plan is not None and all(plan is not held for held in holder.plans):
                 holder.add_plan(plan)
         run(self.name, there, program, shape, given, stream)
-
-    def _watch_races(
-        self, shape: tuple[int, ...], block: Block, given: Sequence[Given], asked: Device | None
-    ) -> None:
-        """A launch that looks for races, which the interpreter does, at once and on this thread."""
-        there = choose_device(self.name, given, asked)
-        if not there.capabilities.unified:
-            raise UnsupportedError(
-                f'check="race" runs in host memory, which {there.name} does not share; launch on the CPU'
-            )
-        self.rank = self.rank or rank_of(self.__gyral_kernel__, tuple(g.kind for g in given))
-        Interpretation(self).run(check_shape(self.name, shape, self.rank), block, given, "race")
+        if asked is None and stream is None:
+            self._routes.learn(shape, block, values, there, program)
 
     @functools.cached_property
     def _statics(self) -> tuple[int, ...]:
@@ -405,6 +401,8 @@ class Kernel(Dispatcher):
         self, shape: tuple[int, ...], block: Block, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         values = bind(self.name, self.parameters, args, kwargs)
+        if self._routes.launch(shape, block, values):
+            return
         # A kernel with a word on where it runs is asked each time: in place is only one of the places.
         there, placed = in_place(values) if self.placement is None else (None, values)
         if there is not None and context.current().time_limit is None:

@@ -6,14 +6,14 @@ The native path sends everything here that it has no plan for.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gyral.core import context
-from gyral.core.artifact import ArrayParameter, ScalarParameter, Signature
+from gyral.core.artifact import ArrayParameter, Parameter, ScalarParameter, Signature
 from gyral.core.driver import Bits, Launch, Pointer
 from gyral.core.dtypes import DType
 from gyral.core.errors import KernelFault, UserError
@@ -104,13 +104,19 @@ def pack(signature: Signature, given: Sequence[Given], pointers: dict[str, Point
             next(parameters)
             packed.append(pointers.get(argument.name) or _pointer(argument))
         elif isinstance(argument, ScalarGiven):
-            for value in argument.values:
-                parameter = next(parameters)
-                dtype = parameter.dtype if isinstance(parameter, ScalarParameter) else None
-                if dtype is None:
-                    raise UserError(f"argument {argument.name!r} must be an array")
-                packed.append(Bits(bits_of(parameter.name, dtype, value, typed=argument.typed)))
+            packed += scalars_of(argument, parameters)
     return packed
+
+
+def scalars_of(argument: ScalarGiven, parameters: Iterator[Parameter]) -> list[Bits]:
+    """The numbers of an argument, as many as it has, for the compiled parameters that come next."""
+    found: list[Bits] = []
+    for value in argument.values:
+        parameter = next(parameters)
+        if not isinstance(parameter, ScalarParameter):
+            raise UserError(f"argument {argument.name!r} must be an array")
+        found.append(Bits(bits_of(parameter.name, parameter.dtype, value, typed=argument.typed)))
+    return found
 
 
 def run(

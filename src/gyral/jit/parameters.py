@@ -62,6 +62,8 @@ def bind(
     """A call's arguments in parameter order, defaults filled in; UserError where Python has TypeError."""
     if len(args) > len(parameters):
         raise UserError(f"{kernel}() takes {_count(len(parameters))}, and {len(args)} were given")
+    if not kwargs and len(args) == len(parameters):
+        return list(args)
     bound = dict(zip((p.name for p in parameters), args, strict=False))
     known = {p.name for p in parameters}
     for name, value in kwargs.items():
