@@ -13,6 +13,7 @@ from gyral.compiler.intrinsics import INTRINSICS
 from gyral.compiler.ir.graph import Module, Op
 from gyral.compiler.ir.parser import parse_function
 from gyral.compiler.ir.verify import verify as verify_module
+from gyral.compiler.passes.alone import Alone
 from gyral.compiler.passes.blocks import LowerBlocks
 from gyral.compiler.passes.canonical import Canonicalise
 from gyral.compiler.passes.checks import InsertChecks
@@ -76,6 +77,18 @@ def library() -> Library:
     return Library(Path(stdlib.__file__).with_name("library.gyir").read_text("ascii"))
 
 
+def _inline(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    """Which functions are trusted is not told any more behind this stage."""
+    if any(function.attributes.get("trusted") for function in module.functions.values()):
+        _checks(module, options, target)
+        module.kernel.attributes["trusted"] = True
+    Inline().run(module)
+
+
+def _alone(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    Alone(options.block or module.kernel.attributes.get("block", ())).run(module)
+
+
 def _checks(module: Module, options: CompileOptions, target: TargetSpec) -> None:
     if options.check != "off":
         InsertChecks().run(module)
@@ -137,8 +150,9 @@ def _block_of(module: Module, options: CompileOptions) -> tuple[int, ...]:
 
 
 _STAGES: tuple[tuple[str, Stage], ...] = (
-    ("inline", lambda module, options, target: Inline().run(module)),
+    ("inline", _inline),
     ("checks", _checks),
+    ("alone", _alone),
     ("canonical", _canonical),
     ("uniform", lambda module, options, target: CheckUniform().run(module)),
     ("unroll", _unroll),

@@ -41,6 +41,8 @@ class Word:
 
 
 WORDS: dict[str, Word] = {}
+RESIDENT_WORDS: dict[str, Word] = {}
+"""Words of the loops that stay resident, which the library writes with and users cannot name."""
 
 
 def _word(name: str, parameters: str, doc: str, **defaults: Any) -> Word:
@@ -157,3 +159,7 @@ rotl, rotr, bitreverse = _maths("rotl"), _maths("rotr"), _maths("bitreverse")
 random_u32 = _maths("random_u32")
 random_uniform = _maths("random_uniform")
 random_normal = _maths("random_normal")
+
+rescue = RESIDENT_WORDS["rescue"] = Word(
+    "rescue", (), "Make the block's threads active again; the site of a check that failed, or 0xFFFFFFFF."
+)

@@ -20,6 +20,9 @@ def fault(site: Site, values: Sequence[bool | int | float], thread: tuple[int, .
         case "divide":
             what = f"division by zero{f' in {site.text}' if site.text else ''}"
             advice = "Guard the division."
+        case "abort":
+            what = f"the loop `{site.text}` was told to end"
+            advice = "It ran when what it runs in was to stop."
         case _:
             text = site.text.format(*values)
             what = f"assertion failed{f': {text}' if text else ''}"

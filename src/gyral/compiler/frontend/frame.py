@@ -24,6 +24,7 @@ from gyral.core.errors import Diagnostic
 from gyral.core.span import Span
 
 Binding: TypeAlias = tuple[Datum, Join | None]
+_LIBRARY = "gyral.compiler.stdlib"
 
 
 class Refused(Exception):
@@ -55,6 +56,8 @@ class Unit:
     `frozen`: captured values by (function, name), filled on the first compile and compared later.
     `named`: words that need a block, `axes`: axes named, `ids`: ranks said by global_ids; each with the
     finding that says so where it turns out wrong.
+    `resident`, for a loop that stays on the device and calls handlers: emits whether work may go on, asked at
+    the end of each turn of a handler's loops.
     """
 
     name: str
@@ -71,6 +74,11 @@ class Unit:
     axes: dict[int, Diagnostic] = field(default_factory=dict)
     ids: dict[int, Diagnostic] = field(default_factory=dict)
     specialise: Callable[..., tuple[str, Datum]] | None = None
+    resident: Callable[[Frame], Value] | None = None
+
+    def is_trusted(self, fn: Callable[..., Any]) -> bool:
+        """Whether a function is part of a resident loop itself, which neither checks nor watches its loops."""
+        return self.resident is not None and fn.__module__.startswith(_LIBRARY)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from gyral.compiler.ir.graph import Block, Value
 from gyral.compiler.ir.ops.arith import AddOp, CmpOp, FloorDivOp, MaxOp, NegOp, SelectOp, SubOp
 from gyral.compiler.ir.ops.control import ForOp, TestOp, WhileOp, YieldOp
 from gyral.compiler.ir.ops.grid import SpanOp
+from gyral.compiler.ir.ops.message import RequireOp
 from gyral.compiler.words import Word, block_range, grid_range
 from gyral.core.dtypes import DType, bool_, i64, index
 
@@ -96,6 +97,16 @@ def _at(node: Node) -> ast.AST:
     return node.statement if isinstance(node, For) else node.go if isinstance(node, While) else ast.Pass()
 
 
+def _may_go_on(f: Frame, node: ast.AST) -> None:
+    """At the end of a turn of a handler's loop, ask the resident loop around it whether to go on."""
+    ask = f.unit.resident
+    if ask is None or f.is_kernel or f.unit.is_trusted(f.fn):
+        return
+    f.at(node)
+    line = f.source.line(f.builder.span.line).strip()
+    f.builder.op(RequireOp, ask(f), check="abort", text=line)
+
+
 def lower_while(f: Frame, node: While, body: Body) -> None:
     """A loop with its test in a region of its own."""
     f.at(node.go)
@@ -115,6 +126,7 @@ def lower_while(f: Frame, node: While, body: Body) -> None:
     with f.region(turn):
         rebind(f, passed, iter([turn.add_arg(v.type) for v in values]))
         body(f, node.body)
+        _may_go_on(f, node.go)
         f.builder.op(YieldOp, *_turn(f, node, node.carried, carried))
     f.builder.span = span
     op = f.builder.op(WhileOp, *initial, types=[v.type for v in values], regions=[test, turn])
@@ -161,6 +173,7 @@ def lower_for(f: Frame, node: For, body: Body) -> None:
         rebind(f, carried, iter(turn.args[1:]))
         bind(f, statement.target, Scalar(turn.args[0]), statement.target)
         body(f, node.body)
+        _may_go_on(f, statement)
         f.builder.op(YieldOp, *_turn(f, node, node.carried, carried))
     f.builder.span = span
     types = [v.type for v in initial]
@@ -235,6 +248,7 @@ def _lower_leaving(f: Frame, node: For, target: ast.Name, count: Count, body: Bo
         rebind(f, passed, iter(args[own : len(values)]))
         bind(f, target, Scalar(args[0]), target)
         body(f, node.body)
+        _may_go_on(f, node.statement)
         following = walk.following(f, args)
         f.builder.op(YieldOp, *following, *_turn(f, node, node.carried, carried))
     f.builder.span = span

@@ -45,7 +45,7 @@ from gyral.compiler.frontend.values import (
 )
 from gyral.compiler.ir.builder import Builder
 from gyral.compiler.ir.define import Operation
-from gyral.compiler.ir.graph import Block, Module
+from gyral.compiler.ir.graph import Block, Module, Value
 from gyral.compiler.ir.ops.control import CallOp, FuncOp, ReturnOp
 from gyral.core.dtypes import ArrayType, DType, GenericInput, bool_, f64, i64, leaves
 from gyral.core.errors import CompileError, Diagnostic
@@ -72,11 +72,13 @@ def lower_kernel(
     fastmath: bool = False,
     check: bool = False,
     frozen: MutableMapping[tuple[str, str], Any] | None = None,
+    resident: Callable[[Frame], Value] | None = None,
 ) -> Lowered:
     """The IR of a kernel for one argument per parameter; CompileError with every finding.
 
     `rank` None takes it from the words the kernel names. `block` is that of the kernel or the launch, if any.
     `frozen` keeps captured values from one call to the next: give the same mapping for every specialisation.
+    `resident` makes this a loop that stays on the device: see `Unit`.
     """
     module = Lowered()
     unit = Unit(
@@ -87,6 +89,7 @@ def lower_kernel(
         block or (),
         {} if frozen is None else frozen,
         specialise=specialise,
+        resident=resident,
     )
     source = source_of(fn)
     specs = signature_of(fn)
@@ -109,7 +112,8 @@ def lower_kernel(
         raise CompileError(*unit.named.values())
     module.add(
         FuncOp.make(regions=[body], symbol=fn.__name__, kind="kernel", rank=found, block=unit.block,
-                    fastmath=fastmath, span=source.span(source.tree))
+                    fastmath=fastmath, trusted=unit.resident is not None or None,
+                    span=source.span(source.tree))
     )  # fmt: skip
     _drop_uncalled(module)
     module.promotions = tuple(unit.promotions)
@@ -157,7 +161,7 @@ def _lower_called(
         symbol += "_"
     unit.module.add(
         FuncOp.make(regions=[body], symbol=symbol, kind="func", returns=returns, fastmath=unit.fastmath,
-                    span=source.span(source.tree))
+                    trusted=unit.is_trusted(fn) or None, span=source.span(source.tree))
     )  # fmt: skip
     return symbol, result
 

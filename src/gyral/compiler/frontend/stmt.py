@@ -180,7 +180,7 @@ def _expression(f: Frame, statement: ast.Expr) -> None:
 
 
 def _assert(f: Frame, statement: ast.Assert) -> None:
-    if not f.unit.check:
+    if not f.unit.check or f.unit.is_trusted(f.fn):
         return
     test = condition(f, statement.test)
     text, values = message_of(f, statement.msg)

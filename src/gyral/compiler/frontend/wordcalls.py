@@ -41,6 +41,7 @@ from gyral.compiler.ir.ops.grid import (
     LocalIdOp,
 )
 from gyral.compiler.ir.ops.memory import LocalOp, SharedOp
+from gyral.compiler.ir.ops.message import RescueOp
 from gyral.compiler.ir.ops.subgroup import (
     LaneIdOp,
     SubgroupBallotOp,
@@ -337,6 +338,7 @@ HANDLERS: dict[str, Handler] = {
     **{f"block_{k}": reduction(BlockReduceOp, "block_") for k in ("sum", "min", "max", "any", "all")},
     "block_broadcast": broadcast,
     "block_exclusive_sum": scan(BlockScanOp),
+    "rescue": simple(RescueOp),
     "dot": plain(maths.dot),
     "cross": plain(maths.cross),
     "length": plain(maths.length),

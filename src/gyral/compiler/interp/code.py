@@ -15,7 +15,7 @@ from gyral.compiler.interp.express import ENVIRONMENT, EXPRESSIONS, assign, lite
 from gyral.compiler.interp.halves import join, split
 from gyral.compiler.interp.memory import allocate, leaf_place
 from gyral.compiler.interp.race import ACCESSES, Access
-from gyral.compiler.interp.team import ends_early, guard, is_guarded, is_team
+from gyral.compiler.interp.team import ends_early, guard, is_guarded, is_team, waits
 from gyral.compiler.interp.wide import load_wide, store_wide
 from gyral.compiler.ir.graph import Block, Module, Op, Value
 from gyral.compiler.ir.ops.arith import AddOp, AndOp, MaxOp, MinOp, OrOp, SubOp, XorOp
@@ -48,6 +48,11 @@ class Program:
     def waiting(self) -> bool:
         """Whether threads are generators."""
         return bool(self.waits)
+
+    @property
+    def rescues(self) -> bool:
+        """Whether threads that fail are made active again."""
+        return any(op.name == "message.rescue" for op in self.waits)
 
 
 @dataclass(slots=True)
@@ -112,13 +117,6 @@ def _waiting_functions(module: Module) -> set[str]:
     return found
 
 
-def waits(op: Op, waiting: set[str]) -> bool:
-    """Whether this op, its regions aside, waits for other threads."""
-    if op.name == "control.call":
-        return op.attributes["callee"] in waiting
-    return bool(op.traits & (SYNC | GANG))
-
-
 class _Writer:
     """Writes one function."""
 
@@ -128,6 +126,7 @@ class _Writer:
         self.lines: list[str] = []
         self.indent = 1
         self.loops = 0
+        self.checks = False
 
     def put(self, line: str) -> None:
         self.lines.append(" " * self.indent + line)
@@ -147,6 +146,7 @@ class _Writer:
 
     def function(self, op: Op, name: str) -> list[str]:
         """A device function: ids first, then its parameters."""
+        self.checks = self.common.check and not op.attributes.get("trusted")
         block = op.regions[0]
         parameters = "".join(f", {self.new(v)}" for v in block.args)
         self.bind_all(block.args)
@@ -156,6 +156,7 @@ class _Writer:
 
     def kernel(self, op: Op) -> list[str]:
         """The thread function, over parameters bound once per launch."""
+        self.checks = self.common.check and not op.attributes.get("trusted")
         block = op.regions[0]
         self.indent = 0
         names = "".join(f"{self.new(v)}, " for v in block.args)
@@ -198,7 +199,7 @@ class _Writer:
             value = op.results[0]
             self.names[value] = literal(value.type, op.attributes["value"])
         elif op.name in EXPRESSIONS:
-            if self.common.check and op.name in ("arith.floordiv", "arith.mod"):
+            if self.checks and op.name in ("arith.floordiv", "arith.mod"):
                 self.check_division(op)
             args = self.all(op.operands)
             self.put(write(op, self.new(op.results[0]), args, self.common.index_bits))
@@ -222,7 +223,9 @@ class _Writer:
 
     def check_division(self, op: Op) -> None:
         if op.results[0].type.is_integer:
-            self.put(f"if not {self.of(op.operands[1])}: fail({self.site(op, 'divide')})")
+            site = self.site(op, "divide")
+            fails = f"dies(alive, (g0, g1, g2), Failed({site}, ()))" if self.common.team else f"fail({site})"
+            self.put(f"if not {self.of(op.operands[1])}: {fails}")
 
     def wait(self, op: Op) -> None:
         """Yield the place, the value and the second operand; the scheduler sends the result."""
@@ -326,7 +329,7 @@ def _for(w: _Writer, op: Op) -> None:
     w.indent += 1
     w.loops += 1
     w.put("tick()" if w.common.limited else "pass")
-    if w.common.team and ends_early(op):
+    if w.common.team and ends_early(op, w.common.waiting):
         w.put("if not alive[0]: break")
     w.block(body)
     _next(w, targets, body.terminator.operands)
@@ -346,7 +349,7 @@ def _while(w: _Writer, op: Op) -> None:
         w.put("tick()")
     w.block(test)
     go, *passed = test.terminator.operands
-    gone = " or not alive[0]" if w.common.team and ends_early(op) else ""
+    gone = " or not alive[0]" if w.common.team and ends_early(op, w.common.waiting) else ""
     w.put(f"if not {w.of(go)}{gone}: break")
     for arg, value in zip(body.args, passed, strict=True):
         w.names[arg] = w.of(value)

@@ -18,6 +18,7 @@ from gyral.compiler.interp.collect import Request, together
 from gyral.compiler.interp.memory import Memory, adapt, allocate
 from gyral.compiler.interp.race import Race, Watch, written
 from gyral.compiler.ir.graph import Module, Op
+from gyral.compiler.ir.ops.message import NO_SITE
 from gyral.compiler.ir.traits import SYNC
 from gyral.core.artifact import Site
 from gyral.core.dtypes import ArrayType
@@ -183,6 +184,8 @@ class _Launch:
         self.printed: list[tuple[int, int, str]] = []
         self.lowest: tuple[int, Extents, Failed] | None = None
         self.watch: Watch | None = None
+        self.rescues = program.rescues
+        self.lost: dict[Extents, int] = {}
 
     def coarsen(self, factor: int) -> None:
         """Let a thread stand for `factor` elements of the launch's last axis."""
@@ -201,8 +204,12 @@ class _Launch:
 
     def dies(self, alive: list[bool], ids: Extents, failed: Failed) -> None:
         """A thread of a block that goes on after a failure; one that was not active stays silent."""
-        if alive[0]:
-            alive[0] = False
+        if not alive[0]:
+            return
+        alive[0] = False
+        if self.rescues:
+            self.lost[ids] = failed.site
+        else:
             self.note(ids, failed)
 
     def out(self, site: int, ids: Extents, values: tuple[Any, ...]) -> None:
@@ -294,11 +301,20 @@ class _Launch:
 
     def together(self, op: Op, waiting: Sequence[tuple[_Thread, Request]]) -> list[Any]:
         """What each thread gets from an op; those that are not active bring nothing to a subgroup."""
+        if op.name == "message.rescue":
+            return self.rescue(op, [one for one, _ in waiting])
         if not self.program.team or op.traits & SYNC or op.attributes.get("whole"):
             requests = [request for _, request in waiting]
-            return together(op, requests, self.subgroup, self.lowest is not None)
+            return together(op, requests, self.subgroup, self.rescues or self.lowest is not None)
         results = iter(together(op, [r for one, r in waiting if one.alive[0]], self.subgroup))
         return [next(results) if one.alive[0] else request[1] for one, request in waiting]
+
+    def rescue(self, op: Op, threads: Sequence[_Thread]) -> list[int]:
+        """Make a block's threads active again; the lowest site where one of them failed, or each its own."""
+        sites = [self.lost.pop(one.ids, NO_SITE) for one in threads]
+        for one in threads:
+            one.alive[0] = self.exists(one.ids)
+        return sites if op.attributes.get("own") else [min(sites)] * len(sites)
 
     def refuse(self, ops: list[Op]) -> NoReturn:
         """Threads of one block stand at different ops."""

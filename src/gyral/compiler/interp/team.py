@@ -3,11 +3,12 @@
 Passes for devices write what a block does together as shared memory and barriers, with accesses that are
 `whole`. Such a program says `grid.active`, or makes whole accesses, and is run like this: threads beyond the
 shape run too, but have no effects; a thread that fails goes on without any. Loops in which nobody waits for
-anybody are left by threads without effects.
+anybody are left by threads without effects. A program that rescues threads which failed is run so, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Protocol
 
 from gyral.compiler.interp.express import literal
@@ -36,7 +37,9 @@ class Writer(Protocol):
 
 def is_team(module: Module) -> bool:
     """Whether the module is in this form."""
-    return any(op.name == "grid.active" or op.attributes.get("whole") for op in module.walk())
+    return any(
+        op.name in ("grid.active", "message.rescue") or op.attributes.get("whole") for op in module.walk()
+    )
 
 
 def is_guarded(op: Op) -> bool:
@@ -46,9 +49,16 @@ def is_guarded(op: Op) -> bool:
     return bool(op.traits & (WRITES | EFFECT)) and not op.attributes.get("whole") and op.name not in _FREE
 
 
-def ends_early(op: Op) -> bool:
+def waits(op: Op, waiting: Collection[str]) -> bool:
+    """Whether this op, its regions aside, waits for other threads; `waiting` are the functions that do."""
+    if op.name == "control.call":
+        return op.attributes["callee"] in waiting
+    return bool(op.traits & (SYNC | GANG))
+
+
+def ends_early(op: Op, waiting: Collection[str]) -> bool:
     """Whether a loop is left by threads that are not active: nobody waits in it."""
-    return not any(inner.traits & (SYNC | GANG) for inner in op.walk())
+    return not any(waits(inner, waiting) for inner in op.walk())
 
 
 def guard(w: Writer, op: Op, written: list[str]) -> None:

@@ -36,6 +36,7 @@ class _Visitor:
 
     def __init__(self, noalias: bool) -> None:
         self.noalias = noalias
+        self.rescues = 0
 
     def block(self, block: Block, known: Known, places: dict[Any, Value]) -> None:
         for op in list(block.ops):
@@ -53,14 +54,19 @@ class _Visitor:
                 self.require(op, known)
             elif has(op, WRITES | READS | SYNC):
                 places.clear()
+                self.pass_rescues(op)
 
     def require(self, op: Op, known: Known) -> None:
-        """What was required before holds: a thread for which it did not is gone."""
-        key = "message.require", op.operands[0]
+        """What was required before holds: a thread for which it did not is gone, until the next rescue."""
+        key = "message.require", self.rescues, op.operands[0]
         if key in known:
             op.erase()
         else:
             known[key] = op.operands[0]
+
+    def pass_rescues(self, op: Op) -> None:
+        """Forget what was required, if this op rescues who failed."""
+        self.rescues += any(inner.name == "message.rescue" for inner in op.walk())
 
     def merge(self, op: Op, key: Any, known: Any) -> None:
         found = known.get(key)
@@ -79,7 +85,9 @@ class _Visitor:
         if op.name != "control.if":
             self.forget_all(written, places)
         for region in op.regions:
+            self.pass_rescues(op)
             self.block(region, known.new_child(), dict(places))
+        self.pass_rescues(op)
         self.forget_all(written, places)
 
     def forget_all(self, written: set[Value] | None, places: dict[Any, Value]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gyral.compiler.ir.graph import Block, Module, Op, Value
 from gyral.compiler.ir.traits import SYNC, WRITES
 from gyral.compiler.passes.rewrite import constant_of, has, is_pure
+from gyral.compiler.passes.touch import is_ordered
 from gyral.core.dtypes import ArrayType
 
 
@@ -27,7 +28,12 @@ class Hoist:
             _visit(function.regions[0], steady)
 
     def _never_written(self, function: Op) -> set[Value]:
-        """Array parameters whose loads give the same all through the launch."""
+        """Array parameters whose loads give the same all through the launch.
+
+        None where accesses are ordered: then somebody outside writes what is read behind them.
+        """
+        if any(is_ordered(op) for op in function.walk()):
+            return set()
         written: set[Value] = set()
         for op in function.walk():
             if op.name == "control.call":

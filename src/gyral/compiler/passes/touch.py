@@ -32,6 +32,11 @@ def touches(ops: Iterable[Op], places: Places) -> Iterator[Touch]:
                     yield Touch(op, memory, places.place(indices), has(op, WRITES))
 
 
+def is_ordered(op: Op) -> bool:
+    """Whether an op orders other accesses as somebody outside of the launch may see them."""
+    return op.name == "grid.fence" or op.attributes.get("order", "relaxed") != "relaxed"
+
+
 def operands_of(op: Op) -> tuple[Value | None, list[Value]]:
     """The memory of an access and its indices, which stand behind it."""
     for number, value in enumerate(op.operands):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import prod
 from typing import TypeAlias
 
 from gyral.compiler.ir.define import Operation
@@ -28,6 +29,7 @@ from gyral.compiler.ir.ops.grid import (
     UniformOp,
 )
 from gyral.compiler.ir.ops.memory import LoadOp, StoreOp
+from gyral.compiler.ir.ops.message import RescueOp
 from gyral.compiler.ir.ops.subgroup import (
     LaneIdOp,
     SubgroupBallotOp,
@@ -43,7 +45,7 @@ Seed: TypeAlias = Callable[[Op], int]
 Variance: TypeAlias = dict[Value, int]
 
 VARYING_IDS = (ActiveOp, GlobalIdOp, LocalIdOp, LaneIdOp, SpanOp)
-ALIKE = (BlockReduceOp, BlockBroadcastOp, UniformOp)
+ALIKE = (BlockReduceOp, BlockBroadcastOp, RescueOp, UniformOp)
 OWN_RESULTS = (AtomicRmwOp, AtomicCasOp, AtomicLoadOp, BlockScanOp, SubgroupScanOp, SubgroupShuffleOp)
 OWN_RESULTS += (SubgroupReduceOp, SubgroupBallotOp)
 
@@ -129,11 +131,24 @@ def written_parameters(function: Op) -> set[Value]:
     }
 
 
+def is_alone(function: Op) -> bool:
+    """Whether the kernel's block is of one thread."""
+    block = function.attributes.get("block", ())
+    return bool(block) and prod(block) == 1
+
+
 def block_seed(function: Op) -> Seed:
-    """Seed of the language's own notion: what may differ between threads of one block."""
+    """Seed of the language's own notion: what may differ between threads of one block.
+
+    In a block of one thread nothing does.
+    """
+    if is_alone(function):
+        return lambda op: 0
     written = written_parameters(function)
 
     def seed(op: Op) -> int:
+        if isinstance(op, RescueOp):
+            return int(op.own)
         if isinstance(op, (*VARYING_IDS, *OWN_RESULTS)):
             return 1
         if isinstance(op, LoadOp):

@@ -25,6 +25,7 @@ class FuncOp(Operation):
 
     kind "kernel": `rank` of the launch, `block` fixed in the kernel (or ()), no results. `coarse`:
     elements of the last axis that one thread does; its id there counts such groups.
+    `trusted`: no checks are put into it.
     kind "func": called by `control.call`; `returns` are its result types.
     """
 
@@ -35,6 +36,7 @@ class FuncOp(Operation):
     block = attr(tuple, default=())
     coarse = attr(int, default=1)
     fastmath = attr(bool, default=False)
+    trusted = attr(bool, default=False)
     returns = attr(tuple, default=())
     body = region()
 
