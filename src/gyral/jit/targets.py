@@ -49,6 +49,22 @@ class Target:
         return bool(self.emit)
 
 
+def _by_blocks(kind: str, language: str, **more: Any) -> Target:
+    """A row for devices that run whole blocks: what is named by its kind, and text for its compiler."""
+    folder = f"gyral.drivers.{kind}"
+    row: dict[str, Any] = {
+        "driver": f"{folder}.driver:open_{kind}",
+        "count": f"{folder}.identity:count",
+        "identity": f"{folder}.identity:identity",
+        "compile": "gyral.jit.blocks:for_text",
+        "sources": ((language, "gyral.jit.blocks:text_of"),),
+        "column": language,
+        "emit": f"gyral.compiler.emit.{kind}:emit",
+        "form": language,
+    }
+    return Target(kind, **row | more)
+
+
 TARGETS: dict[str, Target] = {
     row.kind: row
     for row in (
@@ -62,54 +78,18 @@ TARGETS: dict[str, Target] = {
                 ("asm", "gyral.jit.compile:asm_source"),
             ),
         ),
-        Target(
+        _by_blocks(
             "cuda",
-            driver="gyral.drivers.cuda.driver:open_cuda",
-            count="gyral.drivers.cuda.identity:count",
+            "cuda",
             compile="gyral.jit.blocks:for_cuda",
-            identity="gyral.drivers.cuda.identity:identity",
             sources=(("cuda", "gyral.jit.blocks:text_of"), ("ptx", "gyral.jit.blocks:ptx_of")),
-            column="cuda",
-            emit="gyral.compiler.emit.cuda:emit",
             form="cubin",
             dlpack=2,
             features=("sm_80",),
         ),
-        Target(
-            "metal",
-            driver="gyral.drivers.metal.driver:open_metal",
-            count="gyral.drivers.metal.identity:count",
-            compile="gyral.jit.blocks:for_text",
-            identity="gyral.drivers.metal.identity:identity",
-            sources=(("msl", "gyral.jit.blocks:text_of"),),
-            column="msl",
-            emit="gyral.compiler.emit.metal:emit",
-            form="msl",
-        ),
-        Target(
-            "opencl",
-            driver="gyral.drivers.opencl.driver:open_opencl",
-            count="gyral.drivers.opencl.identity:count",
-            compile="gyral.jit.blocks:for_text",
-            identity="gyral.drivers.opencl.identity:identity",
-            sources=(("opencl", "gyral.jit.blocks:text_of"),),
-            column="opencl",
-            emit="gyral.compiler.emit.opencl:emit",
-            form="opencl-c",
-            features=("f64", "i64_atomics"),
-        ),
-        Target(
-            "webgpu",
-            driver="gyral.drivers.webgpu.driver:open_webgpu",
-            count="gyral.drivers.webgpu.identity:count",
-            compile="gyral.jit.blocks:for_text",
-            identity="gyral.drivers.webgpu.identity:identity",
-            sources=(("wgsl", "gyral.jit.blocks:text_of"),),
-            column="wgsl",
-            emit="gyral.compiler.emit.wgsl.program:emit",
-            form="wgsl",
-            separate=True,
-        ),
+        _by_blocks("metal", "msl"),
+        _by_blocks("opencl", "opencl", form="opencl-c", features=("f64", "i64_atomics")),
+        _by_blocks("webgpu", "wgsl", emit="gyral.compiler.emit.wgsl.program:emit", separate=True),
         Target(
             "null",
             driver="gyral.drivers.null.driver:open_null",
