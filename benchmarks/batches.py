@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 import gyral as gy
-from measures import Measure, heading, write
-from report import measure_table
-from terminal import console, show
+from measures import Measure
+from terminal import console, publish
 
 LAUNCHES = 20
 SIZES = (16, 1024, 16384)
@@ -101,13 +100,10 @@ def main(given: list[str]) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, help="where to write the record")
     options = parser.parse_args(given)
-    output, device = console(), gy.device(options.device)
+    device = gy.device(options.device)
     figures = [m for size in SIZES for m in measured(size, max(1, options.rounds), device)]
-    record = heading("measures", f"Twenty small launches as a batch, on {device.name}")
-    record["measures"] = [figure.record() for figure in figures]
-    show(measure_table(record), output)
-    output.print(f"written to {write(record, options.json, '-batches')}", markup=False)
-    return 1 if any(each["met"] is False for each in record["measures"]) else 0
+    title = f"Twenty small launches as a batch, on {device.name}"
+    return 0 if publish(title, figures, console(), options.json, "-batches") else 1
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from fleet import source_path
-from measures import Measure, heading, write
-from report import measure_table
-from terminal import console, show
+from measures import Measure
+from terminal import console, publish
 
 PROBE = Path(__file__).parent / "first_launch_probe.py"
 
@@ -90,14 +89,7 @@ def main(given: list[str]) -> int:
     except ProbeFailed as fault:
         output.print(str(fault), markup=False)
         return 1
-    record = heading("measures", "A new process") | {
-        "measures": [figure.record() for figure in figures],
-        "notes": notes,
-    }
-    show(measure_table(record), output)
-    for note in notes:
-        output.print(note, markup=False)
-    output.print(f"written to {write(record, options.json, '-first-launch')}", markup=False)
+    publish("A new process", figures, output, options.json, "-first-launch", notes)
     return 0
 
 

@@ -12,31 +12,12 @@ from pathlib import Path
 import numpy as np
 
 import gyral as gy
-from measures import Measure, heading, write
-from report import measure_table
-from terminal import console, show
+from chain import affine, positive, total
+from measures import Measure
+from terminal import console, publish
 
 BLOCK = 1024
 GOAL = 1 / 2.5  # of the three kernels' time
-
-
-@gy.kernel
-def affine(a: gy.f32, x: gy.In[gy.Array[gy.f32]], t: gy.Array[gy.f32]):
-    i = gy.global_id()
-    t[i] = a * x[i] + 1.0
-
-
-@gy.kernel
-def positive(t: gy.In[gy.Array[gy.f32]], u: gy.Array[gy.f32]):
-    i = gy.global_id()
-    u[i] = t[i] if t[i] > 0 else 0.0
-
-
-@gy.kernel
-def total(u: gy.In[gy.Array[gy.f32]], out: gy.Array[gy.f32]):
-    s = gy.block_sum(u[gy.global_id()])
-    if gy.local_id() == 0:
-        gy.atomic_add(out, 0, s)
 
 
 def forms(size: int, device: gy.Device) -> dict[str, Callable[[], object]]:
@@ -103,13 +84,10 @@ def main(given: list[str]) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, help="where to write the record")
     options = parser.parse_args(given)
-    output, device = console(), gy.device(options.device)
+    device = gy.device(options.device)
     figures = measured(options.size, max(1, options.rounds), device)
-    record = heading("measures", f"Map, filter and reduction of {options.size} floats, on {device.name}")
-    record["measures"] = [figure.record() for figure in figures]
-    show(measure_table(record), output)
-    output.print(f"written to {write(record, options.json, '-fusion')}", markup=False)
-    return 1 if any(each["met"] is False for each in record["measures"]) else 0
+    title = f"Map, filter and reduction of {options.size} floats, on {device.name}"
+    return 0 if publish(title, figures, console(), options.json, "-fusion") else 1
 
 
 if __name__ == "__main__":

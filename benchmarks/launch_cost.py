@@ -9,10 +9,9 @@ from pathlib import Path
 
 from fleet import Member
 from measure import Measurement, Settings, start_fleet
-from measures import Measure, heading, write
+from measures import Measure
 from peers.build import peers_folder
-from report import measure_table
-from terminal import console, show
+from terminal import console, publish
 
 # What is told, by peer and problem, and the goal in nanoseconds.
 FIGURES = {
@@ -56,14 +55,7 @@ def main(given: list[str]) -> int:
         for member in fleet:
             member.end()
     notes += [f"left out: {member.peer}: {member.missing}" for member in fleet if member.missing]
-    record = heading("measures", "One small launch from Python") | {
-        "measures": [figure.record() for figure in figures],
-        "notes": notes,
-    }
-    show(measure_table(record), output)
-    for note in notes:
-        output.print(note, markup=False)
-    output.print(f"written to {write(record, options.json, '-launch-cost')}", markup=False)
+    publish("One small launch from Python", figures, output, options.json, "-launch-cost", notes)
     return 0 if any(figure.what.startswith("gyral") for figure in figures) else 1
 
 

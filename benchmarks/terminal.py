@@ -1,13 +1,16 @@
-"""Tables on the terminal."""
+"""Tables on the terminal, and single figures published: shown there, and kept as a record."""
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from report import Table
+from measures import Measure, heading, write
+from report import Table, measure_table
 
 WIDTH = 170  # where the output is no terminal and has no width of its own
 
@@ -26,3 +29,21 @@ def show(table: Table, to: Console) -> None:
     for row in table.rows:
         shown.add_row(*map(Text, row))
     to.print(shown)
+
+
+def publish(
+    title: str,
+    figures: Sequence[Measure],
+    to: Console,
+    path: Path | None,
+    suffix: str,
+    notes: Sequence[str] = (),
+) -> bool:
+    """Show figures and notes, and write their record as `measures.write` does; whether all goals are met."""
+    kept = {"measures": [figure.record() for figure in figures], "notes": list(notes)}
+    record = heading("measures", title) | kept
+    show(measure_table(record), to)
+    for note in notes:
+        to.print(note, markup=False)
+    to.print(f"written to {write(record, path, suffix)}", markup=False)
+    return not any(each["met"] is False for each in record["measures"])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import gyral as gy
+from chain import affine, positive, total
 
 SMALL = 1024
 LAUNCHES = 2000
@@ -21,28 +22,6 @@ def add(x: gy.In[gy.Array[gy.f32]], y: gy.In[gy.Array[gy.f32]], z: gy.Array[gy.f
     """Three arrays, next to no work."""
     i = gy.global_id()
     z[i] = x[i] + y[i]
-
-
-@gy.kernel
-def scaled(x: gy.In[gy.Array[gy.f32]], t: gy.Array[gy.f32]):
-    """A map."""
-    i = gy.global_id()
-    t[i] = 1.5 * x[i] + 0.5
-
-
-@gy.kernel
-def positive(t: gy.In[gy.Array[gy.f32]], u: gy.Array[gy.f32]):
-    """A filter that keeps its place."""
-    i = gy.global_id()
-    u[i] = t[i] if t[i] > 1.0 else 0.0
-
-
-@gy.kernel
-def summed(u: gy.In[gy.Array[gy.f32]], total: gy.Array[gy.f32]):
-    """A sum, a block at a time."""
-    part = gy.block_sum(u[gy.global_id()])
-    if gy.local_id() == 0:
-        gy.atomic_add(total, 0, part)
 
 
 def per_call(call: Callable[[], Any], finish: Callable[[], Any], clock: Callable[[], float]) -> float:
@@ -118,21 +97,21 @@ def fusion(device: gy.Device, n: int, clock: Callable[[], float]) -> dict[str, f
     host = np.random.default_rng(1).random(n, dtype=np.float32)
     x, t, u = gy.array(host, device=device), *(gy.empty(n, gy.f32, device=device) for _ in range(2))
     one, other = (gy.zeros(1, gy.f32, device=device) for _ in range(2))
-    fused = gy.fuse([scaled, positive, summed], temporaries=("t", "u"))
+    fused = gy.fuse([affine, positive, total], temporaries=("t", "u"))
 
     def three() -> None:
-        scaled[n](x, t)
+        affine[n](1.5, x, t)
         positive[n](t, u)
-        summed[n, 256](u, one)
+        total[n, 256](u, one)
 
     three()
-    fused[n, 256](x=x, total=other)
+    fused[n, 256](a=1.5, x=x, out=other)
     sums = float(one.numpy()[0]), float(other.numpy()[0])
     if not np.isclose(*sums, rtol=1e-3):
         raise RuntimeError(f"three kernels sum to {sums[0]}, the fused one to {sums[1]}")
     return {
         "three": until_done(three, device.synchronize, clock),
-        "fused": until_done(lambda: fused[n, 256](x=x, total=other), device.synchronize, clock),
+        "fused": until_done(lambda: fused[n, 256](a=1.5, x=x, out=other), device.synchronize, clock),
     }
 
 
