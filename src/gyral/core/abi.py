@@ -19,6 +19,8 @@ HEADER = ("shape0", "shape1", "shape2", "blocks0", "blocks1", "blocks2", "folded
 
 ENTRY = "gyral_kernel"
 """What every emitted kernel is called."""
+OFFSETS = "gyral_offsets"
+"""WGSL's constant that a pipeline sets to false where all arrays begin with their buffers."""
 
 FAULTS, LOWEST, PRINTS, FAULT_ROOM, PRINT_ROOM, ENTRY_WORDS = range(6)
 RECORD_HEADER = 6

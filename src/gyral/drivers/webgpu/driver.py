@@ -79,11 +79,9 @@ class WebGpuDriver:
         with self._engine.entered(queue) as session:
             prepared = self._engine.prepared(session, program, launch)
             if prepared is not None:
-                blocks, group, parameters = prepared
+                pipeline, group, blocks, parameters = prepared
                 offset = session.slot(parameters)
-                session.put(
-                    (program.pipeline._internal, group._internal, offset, *blocks), (group, launch.keep)
-                )
+                session.put((pipeline._internal, group._internal, offset, *blocks), (group, launch.keep))
             if launch.done is not None:
                 session.call(queue, launch.done)
         self._finish_unless(queue)

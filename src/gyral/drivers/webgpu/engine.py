@@ -189,9 +189,10 @@ class Engine:
         places = iter(offsets)
         parameters = abi.pack(launch, grid, lambda _: next(places))
         parameters += bytes(program.size - len(parameters))
+        pipeline = program.pipeline(session.link, any(offsets))
         if ring is None:
-            return grid.native, program.group(session.link, session.ring, memories), parameters
-        return grid.native, program.bind(session.link, ring, memories), parameters
+            return pipeline, program.group(session.link, session.ring, memories), grid.native, parameters
+        return pipeline, program.bind(session.link, ring, memories), grid.native, parameters
 
     def built(self, session: Session, program: Program) -> Program:
         """A program, compiled for the device that is open now."""
@@ -207,7 +208,8 @@ class Engine:
         """Put byte work behind all other work."""
         offset = session.slot(work.parameters)
         group = work.program.group(session.link, session.ring, memories)
-        session.put((work.program.pipeline._internal, group._internal, offset, *work.blocks), group)
+        pipeline = work.program.pipeline(session.link, False)
+        session.put((pipeline._internal, group._internal, offset, *work.blocks), group)
 
     def _memories(self, program: Program, launch: Launch) -> tuple[list[Memory], list[int]]:
         """The memory of each binding, and the byte offset of each array in its own."""

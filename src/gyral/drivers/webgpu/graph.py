@@ -10,8 +10,8 @@ from gyral.drivers.webgpu.link import Dispatch
 from gyral.drivers.webgpu.program import Program
 from gyral.drivers.webgpu.session import Session
 
-Prepared = tuple[tuple[int, int, int], Any, bytes]
-"""Blocks along x, y, z, bind group, parameters."""
+Prepared = tuple[Any, Any, tuple[int, int, int], bytes]
+"""Pipeline, bind group, blocks along x, y, z, parameters."""
 
 
 class Graph:
@@ -37,11 +37,11 @@ class Graph:
         self._items[number] = self._keep[number] = None
         if prepared is None:
             return
-        blocks, group, parameters = prepared
-        program, place = self.programs[number], self._places[number]
+        pipeline, group, blocks, parameters = prepared
+        place = self._places[number]
         self._session.link.write(self.ring, place, parameters)
         offset = self._session.offset_of(place)
-        self._items[number] = (program.pipeline._internal, group._internal, offset, *blocks)
+        self._items[number] = (pipeline._internal, group._internal, offset, *blocks)
         self._keep[number] = (group, launch.keep)
 
     def items(self) -> list[Dispatch]:

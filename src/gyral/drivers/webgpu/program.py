@@ -19,9 +19,10 @@ _KEPT = 64
 
 @dataclass(eq=False, slots=True)
 class Program:
-    """Code that runs; `pipeline` and `layout` are made anew when the device was lost and found again.
+    """Code that runs; all that is of the device is made anew when the device was lost and found again.
 
     `written`: per memory binding whether the code writes it, the record last. `size`: bytes of parameters.
+    `pipelines`: by whether arrays may begin behind the start of their buffers, as far as they were needed.
     """
 
     signature: Signature
@@ -29,9 +30,14 @@ class Program:
     written: tuple[bool, ...]
     size: int
     generation: int = -1
-    pipeline: Any = None
+    module: Any = None
     layout: Any = None
+    pipelines: dict[bool, Any] = field(default_factory=dict)
     groups: dict[tuple[int, ...], tuple[Any, Sequence[Memory]]] = field(default_factory=dict)
+    _adapts: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._adapts = f"override {abi.OFFSETS}:" in self.code
 
     def build(self, link: Link, generation: int) -> None:
         """Compile for a device. DeviceError of kind PROGRAMMER with the compiler's words when it cannot."""
@@ -40,14 +46,25 @@ class Program:
         for number, written in enumerate(self.written, 1):
             entries.append(_entry(number, {"type": "storage" if written else "read-only-storage"}))
         with library.catching():
-            module = device.create_shader_module(code=self.code)
+            self.module = device.create_shader_module(code=self.code)
             self.layout = device.create_bind_group_layout(entries=entries)
-            self.pipeline = device.create_compute_pipeline(
-                layout=device.create_pipeline_layout(bind_group_layouts=[self.layout]),
-                compute={"module": module, "entry_point": abi.ENTRY},
-            )
         self.groups.clear()
+        self.pipelines.clear()
+        self.pipeline(link, False)
         self.generation = generation
+
+    def pipeline(self, link: Link, offsets: bool) -> Any:
+        """The pipeline for arrays that all begin with their buffers, or for those of which some do not."""
+        offsets = offsets and self._adapts
+        found = self.pipelines.get(offsets)
+        if found is None:
+            constants = {abi.OFFSETS: offsets} if self._adapts else {}
+            with library.catching():
+                found = self.pipelines[offsets] = link.device.create_compute_pipeline(
+                    layout=link.device.create_pipeline_layout(bind_group_layouts=[self.layout]),
+                    compute={"module": self.module, "entry_point": abi.ENTRY, "constants": constants},
+                )
+        return found
 
     def group(self, link: Link, parameters: Any, memories: Sequence[Memory]) -> Any:
         """The bind group over a buffer of parameters and memories; those used before are kept."""

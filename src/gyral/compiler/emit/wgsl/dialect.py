@@ -16,7 +16,7 @@ from gyral.compiler.emit.wgsl.cells import Store, from_word, to_word
 from gyral.compiler.emit.wgsl.rounding import Rounding
 from gyral.compiler.emit.wgsl.scalars import converted, fitted, is_literal, kept_as, literal
 from gyral.compiler.passes.target import TargetSpec
-from gyral.core.abi import ENTRY
+from gyral.core.abi import ENTRY, OFFSETS
 from gyral.core.artifact import ArrayParameter, CompileOptions, Signature
 from gyral.core.dtypes import DType, bool_, f32, leaves
 from gyral.core.errors import UnsupportedError
@@ -41,6 +41,7 @@ class Wgsl(Dialect):
         self.buffers, self.written = buffers, written
         self.stores: dict[str, Store] = {store.name: store for store in buffers.values()}
         self.has_barriers = False
+        self.has_offsets = False
         self.rounding = Rounding(lambda a: f"{self.helper('held_f32')}({a})")
 
     # Types and literals.
@@ -197,10 +198,10 @@ class Wgsl(Dialect):
         return f"var {cells.name}: array<{self.cell_type(cells.dtype, False)}, {max(cells.count, 1)}>;"
 
     def pointer(self, place: Place) -> list[str]:
+        self.has_offsets = True
         name, slot = self.pointer_name(place), f"p.{place.memory.name}.x"
-        if place.dtype.bits >= 32:
-            return [f"let {name} = i32({slot} >> 2u);"]
-        return [f"let {name} = {slot};"]
+        none, some = ("0i", f"i32({slot} >> 2u)") if place.dtype.bits >= 32 else ("0u", slot)
+        return [f"let {name} = select({none}, {some}, {OFFSETS});"]
 
     def _at(self, place: Place) -> str:
         """The number of a place's first word, an i32; of its first byte, a u32, where words are shared."""
@@ -295,7 +296,8 @@ class Wgsl(Dialect):
         item = kernel.signature.threads
         builtins = {"group": "workgroup_id", "groups": "num_workgroups", "inside": "local_invocation_id"}
         parameters = ", ".join(f"@builtin({word}) {name}: vec3<u32>" for name, word in builtins.items())
-        lines = ["struct Slots {", *(f"  {name}: vec2<u32>," for name in kernel.slots), "}"]
+        lines = [f"override {OFFSETS}: bool = true;"] if self.has_offsets else []
+        lines += ["struct Slots {", *(f"  {name}: vec2<u32>," for name in kernel.slots), "}"]
         lines += ["@group(0) @binding(0) var<uniform> p: Slots;", *self._bindings(kernel)]
         lines += [self._shared(cells) for cells in kernel.shared]
         lines += [*self.helpers.values(), *self._barrier(kernel.signature)]
