@@ -33,8 +33,6 @@ static PyObject *bound_call(PyObject *object, PyObject *args, PyObject *kwargs)
 
 PyObject *gy_bind(GyPlan *plan, const int64_t shape[3], PyObject *args, PyObject *record)
 {
-    PyObject **items = NULL;
-    Py_ssize_t count = PyTuple_Size(args);
     GyBound *self = PyObject_New(GyBound, GyBoundType);
     if (self == NULL)
         return NULL;
@@ -44,19 +42,9 @@ PyObject *gy_bind(GyPlan *plan, const int64_t shape[3], PyObject *args, PyObject
     self->plan = plan;
     self->args = args;
     self->record.obj = NULL;
-    if (gy_call_init(&self->call, plan) < 0 ||
-        (items = PyMem_Malloc((size_t)(count + 1) * sizeof *items)) == NULL) {
-        Py_DECREF((PyObject *)self);
-        return PyErr_NoMemory();
-    }
-    for (Py_ssize_t i = 0; i < count; i++)
-        items[i] = PyTuple_GetItem(args, i);
-    int which;
-    gy_fit fit = gy_call_fit(&self->call, plan, shape, items, count, &which);
+    PyObject **items = gy_call_take(&self->call, plan, shape, args);
     PyMem_Free(items);
-    if (fit != GY_FITS)
-        gy_raise_misfit(fit, which, plan);
-    if (fit != GY_FITS || gy_record_take(plan, record, &self->record, self->call.frame) < 0) {
+    if (items == NULL || gy_record_take(plan, record, &self->record, self->call.frame) < 0) {
         Py_DECREF((PyObject *)self);
         return NULL;
     }

@@ -39,8 +39,6 @@ static PyObject *bound_call(PyObject *object, PyObject *args, PyObject *kwargs)
 
 PyObject *gy_device_bind(GyPlan *plan, const int64_t shape[3], PyObject *args, PyObject *otherwise)
 {
-    Py_ssize_t count = PyTuple_Size(args);
-    int which;
     GyDeviceBound *self = PyObject_New(GyDeviceBound, GyDeviceBoundType);
     if (self == NULL)
         return NULL;
@@ -52,16 +50,8 @@ PyObject *gy_device_bind(GyPlan *plan, const int64_t shape[3], PyObject *args, P
     self->args = args;
     self->otherwise = otherwise;
     memcpy(self->shape, shape, sizeof self->shape);
-    self->item = PyMem_Malloc((size_t)(count + 1) * sizeof *self->item);
-    if (gy_call_init(&self->call, plan) < 0 || self->item == NULL) {
-        Py_DECREF((PyObject *)self);
-        return PyErr_NoMemory();
-    }
-    for (Py_ssize_t i = 0; i < count; i++)
-        self->item[i] = PyTuple_GetItem(args, i);
-    gy_fit fit = gy_call_fit(&self->call, plan, shape, self->item, count, &which);
-    if (fit != GY_FITS) {
-        gy_raise_misfit(fit, which, plan);
+    self->item = gy_call_take(&self->call, plan, shape, args);
+    if (self->item == NULL) {
         Py_DECREF((PyObject *)self);
         return NULL;
     }

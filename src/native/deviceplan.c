@@ -64,36 +64,17 @@ static PyObject *plan_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
-static int parse_call(GyPlan *self, PyObject *shape_object, int64_t shape[3])
-{
-    if (gy_parse_extents(shape_object, self->rank, shape) == 0)
-        return 0;
-    PyErr_Format(PyExc_ValueError, "the plan is for shapes of rank %d, not %R", self->rank, shape_object);
-    return -1;
-}
-
 static PyObject *plan_run(PyObject *object, PyObject *args)
 {
     GyPlan *self = (GyPlan *)object;
     PyObject *shape_object, *tuple, *result = NULL;
     int64_t shape[3];
-    int which;
     gy_call call;
     if (!PyArg_ParseTuple(args, "OO!:run", &shape_object, &PyTuple_Type, &tuple) ||
-        parse_call(self, shape_object, shape) < 0)
+        gy_plan_shape(self, shape_object, shape) < 0)
         return NULL;
-    Py_ssize_t count = PyTuple_Size(tuple);
-    PyObject **items = PyMem_Malloc((size_t)(count + 1) * sizeof *items);
-    if (items == NULL || gy_call_init(&call, self) < 0) {
-        PyMem_Free(items);
-        return PyErr_NoMemory();
-    }
-    for (Py_ssize_t i = 0; i < count; i++)
-        items[i] = PyTuple_GetItem(tuple, i);
-    gy_fit fit = gy_call_fit(&call, self, shape, items, count, &which);
-    if (fit != GY_FITS) {
-        gy_raise_misfit(fit, which, self);
-    } else if (!gy_device_run(self, &call, shape, items, &result)) {
+    PyObject **items = gy_call_take(&call, self, shape, tuple);
+    if (items != NULL && !gy_device_run(self, &call, shape, items, &result)) {
         result = PyBool_FromLong(0);
     } else if (result != NULL) {
         Py_DECREF(result);
@@ -110,7 +91,7 @@ static PyObject *plan_bind(PyObject *object, PyObject *args)
     PyObject *shape_object, *tuple, *otherwise;
     int64_t shape[3];
     if (!PyArg_ParseTuple(args, "OO!O:bind", &shape_object, &PyTuple_Type, &tuple, &otherwise) ||
-        parse_call(self, shape_object, shape) < 0)
+        gy_plan_shape(self, shape_object, shape) < 0)
         return NULL;
     return gy_device_bind(self, shape, tuple, otherwise);
 }

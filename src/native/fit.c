@@ -381,6 +381,25 @@ gy_fit gy_call_fit(gy_call *call, const GyPlan *plan, const int64_t shape[3], Py
     return GY_FITS;
 }
 
+PyObject **gy_call_take(gy_call *call, const GyPlan *plan, const int64_t shape[3], PyObject *args)
+{
+    Py_ssize_t count = PyTuple_Size(args);
+    PyObject **items = NULL;
+    int which;
+    if (gy_call_init(call, plan) < 0 || (items = PyMem_Malloc((size_t)(count + 1) * sizeof *items)) == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        items[i] = PyTuple_GetItem(args, i);
+    gy_fit fit = gy_call_fit(call, plan, shape, items, count, &which);
+    if (fit == GY_FITS)
+        return items;
+    gy_raise_misfit(fit, which, plan);
+    PyMem_Free(items);
+    return NULL;
+}
+
 void gy_call_clear(gy_call *call)
 {
     for (int i = 0; i < call->view_count; i++)

@@ -155,6 +155,7 @@ int gy_plan_extents(PyObject *value, const char *name, int64_t out[3]);
 int gy_plan_params(GyPlan *self, PyObject *params);
 int gy_plan_choices(GyPlan *self, PyObject *index_bits, PyObject *noalias);
 int gy_plan_counts(GyPlan *self, PyObject *counts);
+int gy_plan_shape(const GyPlan *self, PyObject *shape, int64_t out[3]);
 void gy_plan_dealloc(PyObject *object);
 
 /* param.c */
@@ -169,6 +170,8 @@ int gy_register_array_type(PyObject *type);
 int gy_call_init(gy_call *call, const GyPlan *plan);
 gy_fit gy_call_fit(gy_call *call, const GyPlan *plan, const int64_t shape[3], PyObject *const *args,
                    Py_ssize_t count, int *which);
+/* Init and fit in one, for a tuple: its items, to be freed, or NULL with an exception. Clear the call in any case. */
+PyObject **gy_call_take(gy_call *call, const GyPlan *plan, const int64_t shape[3], PyObject *args);
 void gy_call_clear(gy_call *call);
 gy_fit gy_frame_shape(gy_frame *frame, const GyPlan *plan, const int64_t shape[3], int64_t *items);
 

@@ -137,7 +137,7 @@ void gy_plan_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-static int parse_shape(const GyPlan *self, PyObject *shape, int64_t out[3])
+int gy_plan_shape(const GyPlan *self, PyObject *shape, int64_t out[3])
 {
     if (gy_parse_extents(shape, self->rank, out) == 0)
         return 0;
@@ -180,26 +180,14 @@ static PyObject *plan_run(PyObject *object, PyObject *args, PyObject *kwargs)
     GyPlan *self = (GyPlan *)object;
     PyObject *shape_object, *tuple, *record = Py_None, *threads_object = Py_None;
     int64_t shape[3];
-    int threads, which;
+    int threads;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!|OO:run", names, &shape_object, &PyTuple_Type, &tuple, &record,
                                      &threads_object) ||
-        parse_shape(self, shape_object, shape) < 0 || parse_threads(threads_object, &threads) < 0)
+        gy_plan_shape(self, shape_object, shape) < 0 || parse_threads(threads_object, &threads) < 0)
         return NULL;
-    Py_ssize_t count = PyTuple_Size(tuple);
-    PyObject **items = PyMem_Malloc((size_t)(count + 1) * sizeof *items);
     gy_call call;
-    if (items == NULL || gy_call_init(&call, self) < 0) {
-        PyMem_Free(items);
-        return PyErr_NoMemory();
-    }
-    for (Py_ssize_t i = 0; i < count; i++)
-        items[i] = PyTuple_GetItem(tuple, i);
-    gy_fit fit = gy_call_fit(&call, self, shape, items, count, &which);
-    PyObject *result = NULL;
-    if (fit == GY_FITS)
-        result = run_frame(self, call.frame, call.items, record, threads);
-    else
-        gy_raise_misfit(fit, which, self);
+    PyObject **items = gy_call_take(&call, self, shape, tuple);
+    PyObject *result = items == NULL ? NULL : run_frame(self, call.frame, call.items, record, threads);
     gy_call_clear(&call);
     PyMem_Free(items);
     return result;
@@ -219,7 +207,7 @@ static PyObject *plan_run_packed(PyObject *object, PyObject *args, PyObject *kwa
     PyObject *result = NULL;
     size_t bytes = (size_t)self->slot_count * sizeof(uint64_t);
     gy_frame *frame = NULL;
-    if (parse_shape(self, shape_object, shape) < 0 || parse_threads(threads_object, &threads) < 0)
+    if (gy_plan_shape(self, shape_object, shape) < 0 || parse_threads(threads_object, &threads) < 0)
         goto done;
     if ((size_t)slots.len != bytes) {
         PyErr_Format(PyExc_TypeError, "the plan takes %d slots of 8 bytes, not %zd bytes", self->slot_count, slots.len);
@@ -250,7 +238,7 @@ static PyObject *plan_bind(PyObject *object, PyObject *args, PyObject *kwargs)
     int64_t shape[3];
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!|O:bind", names, &shape_object, &PyTuple_Type, &tuple,
                                      &record) ||
-        parse_shape(self, shape_object, shape) < 0)
+        gy_plan_shape(self, shape_object, shape) < 0)
         return NULL;
     return gy_bind(self, shape, tuple, record);
 }
