@@ -36,7 +36,7 @@ def emit_rmw(ctx: Context, op: Operation) -> None:
     dtype = op.value.type
 
     def one(pointer: str, chain: Chain, lane: str) -> str:
-        return _rmw(ctx, op, pointer, lane_of(ctx, op.value, chain, lane))
+        return rmw_at(ctx, op, pointer, lane_of(ctx, op.value, chain, lane))
 
     for chain in ctx.chains:
         place = address(ctx, op.memory, op.indices, op.leaf, chain)
@@ -62,12 +62,12 @@ def _merged(ctx: Context, op: Operation, pointer: str, chain: Chain) -> None:
         value = select(ctx, form, mask, value, form.constant(identity(kind, form)))
     total = reduce_lanes(ctx, kind, form, value)
     if mask is None:
-        _rmw(ctx, op, pointer, total)
+        rmw_at(ctx, op, pointer, total)
         return
     some, none = text.fresh_label("some"), text.fresh_label("none")
     text.branch(ctx.any_of([mask]), some, none)
     text.begin(some)
-    _rmw(ctx, op, pointer, total)
+    rmw_at(ctx, op, pointer, total)
     text.jump(none)
     text.begin(none)
 
@@ -149,7 +149,8 @@ def _lane_by_lane(
         ctx.set(wanted, chain, Vector(text.let(f"load {form.llvm}, ptr {slot}")))
 
 
-def _rmw(ctx: Context, op: Operation, pointer: str, value: str) -> str:
+def rmw_at(ctx: Context, op: Operation, pointer: str, value: str) -> str:
+    """Read, modify and write one element; the old value."""
     text, dtype = ctx.text, op.value.type
     order = ORDERS[op.order]
     form = ctx.form(dtype, False)
@@ -208,57 +209,67 @@ def _combine(ctx: Context, kind: str, form: Form, old: str, value: str) -> str:
 
 def emit_cas(ctx: Context, op: Operation) -> None:
     """Compare and exchange; floats by their bits."""
-    dtype = op.value.type
-    form, bits = ctx.form(dtype, False), f"i{dtype.bits}"
 
     def one(pointer: str, chain: Chain, lane: str) -> str:
-        text = ctx.text
-        pair = [lane_of(ctx, v, chain, lane) for v in (op.expected, op.value)]
-        if form.element != bits:
-            pair = [text.let(f"bitcast {form.element} {name} to {bits}") for name in pair]
-        if isinstance(op.memory.type, MemType):
-            raw = text.let(f"load {bits}, ptr {pointer}, align {dtype.itemsize}")
-            same = text.let(f"icmp eq {bits} {raw}, {pair[0]}")
-            new = text.let(f"select i1 {same}, {bits} {pair[1]}, {bits} {raw}")
-            text.do(f"store {bits} {new}, ptr {pointer}, align {dtype.itemsize}")
-            return raw if form.element == bits else text.let(f"bitcast {bits} {raw} to {form.element}")
-        order = ORDERS[op.order]
-        failure = "monotonic" if order in ("monotonic", "release") else "acquire"
-        exchanged = f"{bits} {pair[0]}, {bits} {pair[1]}"
-        swap = f"cmpxchg ptr {pointer}, {exchanged} {order} {failure}, align {dtype.itemsize}"
-        old = text.let(f"extractvalue {{ {bits}, i1 }} {text.let(swap)}, 0")
-        return old if form.element == bits else text.let(f"bitcast {bits} {old} to {form.element}")
+        expected, value = (lane_of(ctx, v, chain, lane) for v in (op.expected, op.value))
+        return cas_at(ctx, op, pointer, expected, value)
 
     for chain in ctx.chains:
         place = address(ctx, op.memory, op.indices, op.leaf, chain)
         _lane_by_lane(ctx, op, op.old, place, chain, one)
 
 
+def cas_at(ctx: Context, op: Operation, pointer: str, expected: str, value: str) -> str:
+    """Compare and exchange one element; the old value."""
+    text, dtype = ctx.text, op.value.type
+    form, bits = ctx.form(dtype, False), f"i{dtype.bits}"
+    if form.element != bits:
+        expected, value = (text.let(f"bitcast {form.element} {name} to {bits}") for name in (expected, value))
+    if isinstance(op.memory.type, MemType):
+        raw = text.let(f"load {bits}, ptr {pointer}, align {dtype.itemsize}")
+        same = text.let(f"icmp eq {bits} {raw}, {expected}")
+        new = text.let(f"select i1 {same}, {bits} {value}, {bits} {raw}")
+        text.do(f"store {bits} {new}, ptr {pointer}, align {dtype.itemsize}")
+        return raw if form.element == bits else text.let(f"bitcast {bits} {raw} to {form.element}")
+    order = ORDERS[op.order]
+    failure = "monotonic" if order in ("monotonic", "release") else "acquire"
+    exchanged = f"{bits} {expected}, {bits} {value}"
+    swap = f"cmpxchg ptr {pointer}, {exchanged} {order} {failure}, align {dtype.itemsize}"
+    old = text.let(f"extractvalue {{ {bits}, i1 }} {text.let(swap)}, 0")
+    return old if form.element == bits else text.let(f"bitcast {bits} {old} to {form.element}")
+
+
 def emit_load(ctx: Context, op: Operation) -> None:
     """An atomic load, lane by lane."""
-    dtype = op.out.type
-    form = ctx.form(dtype, False)
-    order = "acquire" if op.order in ("acquire", "acq_rel") else "monotonic"
-
-    def one(pointer: str, chain: Chain, lane: str) -> str:
-        return ctx.text.let(f"load atomic {form.element}, ptr {pointer} {order}, align {dtype.itemsize}")
-
     for chain in ctx.chains:
         place = address(ctx, op.memory, op.indices, op.leaf, chain)
-        _lane_by_lane(ctx, op, op.out, place, chain, one)
+        _lane_by_lane(ctx, op, op.out, place, chain, lambda pointer, chain, lane: load_at(ctx, op, pointer))
+
+
+def load_at(ctx: Context, op: Operation, pointer: str) -> str:
+    """Read one element whole."""
+    dtype = op.out.type
+    order = "acquire" if op.order in ("acquire", "acq_rel") else "monotonic"
+    kind = ctx.form(dtype, False).element
+    return ctx.text.let(f"load atomic {kind}, ptr {pointer} {order}, align {dtype.itemsize}")
 
 
 def emit_store(ctx: Context, op: Operation) -> None:
     """An atomic store, lane by lane."""
-    dtype = op.value.type
-    form = ctx.form(dtype, False)
-    order = "release" if op.order in ("release", "acq_rel") else "monotonic"
 
     def one(pointer: str, chain: Chain, lane: str) -> str:
         value = lane_of(ctx, op.value, chain, lane)
-        ctx.text.do(f"store atomic {form.element} {value}, ptr {pointer} {order}, align {dtype.itemsize}")
+        store_at(ctx, op, pointer, value)
         return value
 
     for chain in ctx.chains:
         place = address(ctx, op.memory, op.indices, op.leaf, chain)
         _lane_by_lane(ctx, op, None, place, chain, one)
+
+
+def store_at(ctx: Context, op: Operation, pointer: str, value: str) -> None:
+    """Write one element whole."""
+    dtype = op.value.type
+    order = "release" if op.order in ("release", "acq_rel") else "monotonic"
+    kind = ctx.form(dtype, False).element
+    ctx.text.do(f"store atomic {kind} {value}, ptr {pointer} {order}, align {dtype.itemsize}")

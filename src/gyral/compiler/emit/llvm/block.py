@@ -105,6 +105,7 @@ class Walk:
     exchanged: frozenset[Op] = frozenset()
     local_regions: list[tuple[Value, str, int]] = field(default_factory=list)
     alive: str = ""
+    noted: str = ""
 
     @property
     def together(self) -> int:
@@ -124,13 +125,21 @@ class Walk:
         self._place_memory()
         if plan.checked:
             self.alive = self.slots.region(8 * self.shape.gangs)
-            counted(self.text, "0", str(self.shape.gangs), self._revive)
+            self.revive()
+        if plan.rescues:
+            self.noted = self.top.noted = self.text.alloca("i32", 4)
+            self.text.do(f"store i32 -1, ptr {self.noted}")
         if not plan.checked:
             found = exchange.find(plan.function)
             self.exchanged = frozenset(op for op in found if exchange.applies(op, plan.variance))
         self.slots.find(plan.function.regions[0], self.divides)
         self.level(self.top, plan.function.regions[0])
         plan.scratch_bytes = max(plan.scratch_bytes, self.slots.used)
+
+    def revive(self) -> None:
+        """Make every lane alive."""
+        if self.alive:
+            counted(self.text, "0", str(self.shape.gangs), self._revive)
 
     def _revive(self, gang: str) -> None:
         at = self.text.let(f"getelementptr i64, ptr {self.alive}, i64 {gang}")
@@ -199,12 +208,11 @@ class Walk:
         for value, parts in self.top.values.items():
             ctx.values[value] = dict.fromkeys(ctx.keys(ctx.bits(value)), parts[0, 0])
         place.ctx = ctx
+        ctx.noted = self.noted
         for value, region, size in self.local_regions:
             held = self.memories[value]
             pointers = {
-                chain: text.let(
-                    f"getelementptr [{size} x i8], ptr {region}, i64 {place.gang(chain)}"
-                )
+                chain: text.let(f"getelementptr [{size} x i8], ptr {region}, i64 {place.gang(chain)}")
                 for chain in ctx.chains
             }
             ctx.memories[value] = LocalMemory(pointers, held.shape, held.leaf_offsets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from gyral.compiler.emit.llvm import message
 from gyral.compiler.emit.llvm.arith import compare, select
 from gyral.compiler.emit.llvm.atomic import identity, reduce_lanes
 from gyral.compiler.emit.llvm.blockplace import BlockShape
@@ -16,6 +17,7 @@ from gyral.compiler.emit.llvm.slots import Slots
 from gyral.compiler.emit.llvm.text import Text
 from gyral.compiler.ir.graph import Op
 from gyral.compiler.ir.ops.grid import BarrierOp, BlockBroadcastOp, BlockReduceOp, BlockScanOp
+from gyral.compiler.ir.ops.message import RescueOp
 from gyral.core.dtypes import bool_
 from gyral.core.errors import InternalError
 
@@ -33,6 +35,10 @@ class BlockWalk(Protocol):
         """Run a body for every group of gangs that has threads."""
         ...
 
+    def revive(self) -> None:
+        """Make every lane alive."""
+        ...
+
 
 def emit(walk: BlockWalk, op: Op) -> None:
     """Write one word; a barrier is the boundary itself."""
@@ -44,6 +50,9 @@ def emit(walk: BlockWalk, op: Op) -> None:
         _broadcast(walk, op)
     elif isinstance(op, BlockScanOp):
         _scan(walk, op)
+    elif isinstance(op, RescueOp):
+        walk.top.set(op.site, (0, 0), Scalar(message.take(walk.top)))
+        walk.revive()
     else:
         raise InternalError(f"the CPU emitter does not know the block word {op.name}")
 

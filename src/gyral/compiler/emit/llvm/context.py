@@ -40,6 +40,10 @@ class Plan:
     site_numbers: dict[Op, int] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
     scratch_bytes: int = 0
+    checked: bool = False
+    """Whether threads may fail and go dead."""
+    rescues: bool = False
+    """Whether threads that failed are made active again: nothing is reported then."""
 
     @property
     def fast(self) -> bool:
@@ -49,11 +53,6 @@ class Plan:
     def flags(self, op: Op) -> str:
         """Flags on an op's floating-point instruction; a maths function's own steps stay as written."""
         return "reassoc nsz arcp contract afn " if self.fast and not op.attributes.get(STRICT) else ""
-
-    @property
-    def checked(self) -> bool:
-        """Whether threads may fail and go dead."""
-        return self.options.check != "off"
 
 
 @dataclass(slots=True)
@@ -70,6 +69,8 @@ class Context:
     where: Any = None
     memories: dict[Value, Any] = field(default_factory=dict)
     spreads: dict[tuple[str, str], str] = field(default_factory=dict)
+    noted: str = ""
+    """In a kernel that rescues threads, where the block's lowest failing site is kept."""
     scalar_only: bool = False
     """Write only what is the same for the whole block."""
 

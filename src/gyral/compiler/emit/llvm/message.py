@@ -54,9 +54,7 @@ def site_number(ctx: Context, op: Operation, site: Site) -> int:
 def emit_require(ctx: Context, op: Operation) -> None:
     """Lanes whose condition is false record themselves and die."""
     text = ctx.text
-    types = tuple(value.type for value in op.values)
-    number = site_number(ctx, op, Site(op.check, op.span, op.text, op.axis, types=types))
-    ctx.plan.functions["gyral.fault"] = FAULT
+    number = check_site(ctx, op)
     for chain in ctx.chains:
         kept = ctx.vector(op.condition, chain)
         failed = text.let(f"xor {ctx.mask_type} {kept}, splat (i1 true)")
@@ -66,13 +64,39 @@ def emit_require(ctx: Context, op: Operation) -> None:
         bad, fine = text.fresh_label("failed"), text.fresh_label("fine")
         text.branch(ctx.any_of([failed]), bad, fine)
         text.begin(bad)
-        for_each_lane(ctx, failed, lambda lane, chain=chain: _fault(ctx, op, number, chain, lane))
+        if ctx.noted:
+            note(ctx, number)
+        else:
+            for_each_lane(ctx, failed, lambda lane, chain=chain: fault(ctx, op, number, chain, lane))
         _kill(ctx, chain, failed)
         text.jump(fine)
         text.begin(fine)
 
 
-def _fault(ctx: Context, op: Operation, number: int, chain: Chain, lane: str) -> None:
+def check_site(ctx: Context, op: Operation) -> int:
+    """The number of a check's site."""
+    types = tuple(value.type for value in op.values)
+    return site_number(ctx, op, Site(op.check, op.span, op.text, op.axis, types=types))
+
+
+def note(ctx: Context, number: int) -> None:
+    """Keep the lowest of the sites where the block's threads failed, for its next rescue."""
+    text = ctx.text
+    held = text.let(f"load i32, ptr {ctx.noted}")
+    lowest = text.call("i32", "llvm.umin.i32", f"i32 {held}", f"i32 {number}")
+    text.do(f"store i32 {lowest}, ptr {ctx.noted}")
+
+
+def take(ctx: Context) -> str:
+    """What was noted, which is nothing from here on."""
+    found = ctx.text.let(f"load i32, ptr {ctx.noted}")
+    ctx.text.do(f"store i32 -1, ptr {ctx.noted}")
+    return found
+
+
+def fault(ctx: Context, op: Operation, number: int, chain: Chain, lane: str) -> None:
+    """Write one lane's fault to the launch's record."""
+    ctx.plan.functions["gyral.fault"] = FAULT
     thread = thread_number(ctx, chain, lane)
     words = [word_of(ctx, value, chain, lane) for value in op.values[:2]] + ["0", "0"]
     ctx.text.do(
@@ -101,15 +125,21 @@ def word_of(ctx: Context, value: Value, chain: Chain, lane: str) -> str:
     return text.let(f"{word} i{width} {name} to i64")
 
 
+def print_site(ctx: Context, op: Operation) -> int:
+    """The number of a print's site."""
+    types = tuple(value.type for value in op.values)
+    return site_number(ctx, op, Site("print", op.span, parts=tuple(op.parts), types=types))
+
+
 def emit_print(ctx: Context, op: Operation) -> None:
     """Every active lane appends one record, or is counted as lost."""
-    types = tuple(value.type for value in op.values)
-    number = site_number(ctx, op, Site("print", op.span, parts=tuple(op.parts), types=types))
+    number = print_site(ctx, op)
     for chain in ctx.chains:
-        for_each_lane(ctx, ctx.active(chain), lambda lane, chain=chain: _print(ctx, op, number, chain, lane))
+        for_each_lane(ctx, ctx.active(chain), lambda lane, chain=chain: append(ctx, op, number, chain, lane))
 
 
-def _print(ctx: Context, op: Operation, number: int, chain: Chain, lane: str) -> None:
+def append(ctx: Context, op: Operation, number: int, chain: Chain, lane: str) -> None:
+    """Write one lane's record of a print, or count it as lost."""
     text = ctx.text
     words = [thread_number(ctx, chain, lane), str(number)]
     words += [word_of(ctx, value, chain, lane) for value in op.values]

@@ -17,6 +17,7 @@ from gyral.compiler.emit.llvm import (
     loop,
     memory,
     message,
+    solo,
     tile,
 )
 from gyral.compiler.emit.llvm.context import Given, Plan
@@ -32,7 +33,8 @@ from gyral.compiler.ir.ops import memory as mem
 from gyral.compiler.ir.ops import message as say
 from gyral.compiler.ir.ops.atomic import AtomicCasOp, AtomicLoadOp, AtomicRmwOp, AtomicStoreOp
 from gyral.compiler.ir.ops.memory import LoadOp
-from gyral.compiler.passes.uniform import OWN_RESULTS, Seed, analyse, written_parameters
+from gyral.compiler.passes.touch import is_ordered
+from gyral.compiler.passes.uniform import OWN_RESULTS, Seed, analyse, is_alone, written_parameters
 from gyral.core.artifact import ArrayParameter, CompileOptions, Parameter, ScalarParameter, Signature
 from gyral.core.dtypes import ArrayType
 
@@ -87,13 +89,19 @@ def emit(module: Module, options: CompileOptions, host: Host) -> Emitted:
     """Write the kernel of a legalised, inlined module for a processor."""
     function = module.kernel
     rank = function.attributes.get("rank", 1)
-    blocked = block.needs_block(function)
+    alone = is_alone(function)
+    blocked = alone or block.needs_block(function)
     lanes = host.lanes if blocked else tile.lanes(function, host.lanes)
     plan = Plan(host, options, function, lanes, {}, written_parameters(function), WRITERS)
-    plan.variance = analyse(function, _seed(plan, blocked, rank))
+    plan.checked = options.check != "off" or any(isinstance(op, say.RequireOp) for op in function.walk())
+    plan.rescues = any(isinstance(op, say.RescueOp) for op in function.walk())
+    plan.variance = {} if alone else analyse(function, _seed(plan, blocked, rank))
     text = Text()
     given, memories, parameters = _parameters(plan, text)
-    if blocked:
+    if alone:
+        solo.emit_solo(plan, text, memories, given)
+        item = (1, 1, 1)
+    elif blocked:
         item = block.emit_blocks(plan, text, memories, given)
     else:
         rows, cols = options.tile or tile.choose(function, rank, host.registers, plan.variance)
@@ -150,10 +158,11 @@ def _parameters(plan: Plan, text: Text) -> tuple[Given, dict[Value, Any], list[s
     memories: dict[Value, Any] = {}
     names: list[str] = []
     arrays = 0
+    steady = plan.options.noalias and not any(is_ordered(op) for op in plan.function.walk())
     for number, value in enumerate(plan.function.regions[0].args):
         if isinstance(value.type, ArrayType):
             unit = arrays < len(plan.options.unit_stride) and plan.options.unit_stride[arrays]
-            memories[value] = _array(plan, value, f"%a{number}", unit, names)
+            memories[value] = _array(plan, value, f"%a{number}", unit, names, steady)
             arrays += 1
         else:
             kind = SCALAR_TYPES[value.type.name]
@@ -162,9 +171,9 @@ def _parameters(plan: Plan, text: Text) -> tuple[Given, dict[Value, Any], list[s
     return given, memories, names
 
 
-def _array(plan: Plan, value: Value, name: str, unit: bool, names: list[str]) -> Memory:
+def _array(plan: Plan, value: Value, name: str, unit: bool, names: list[str], steady: bool) -> Memory:
+    """`steady`: nobody changes during the launch what it does not write itself."""
     rank = value.type.rank
-    readonly = value not in plan.written
     promise = "noalias " if plan.options.noalias else ""
     names.append(f"ptr {promise}{name}")
     extents = tuple(f"{name}e{axis}" for axis in range(rank))
@@ -172,7 +181,7 @@ def _array(plan: Plan, value: Value, name: str, unit: bool, names: list[str]) ->
     names += [f"i64 {n}" for n in (*extents, *strides)]
     if unit:
         strides[-1] = str(value.type.elem.itemsize)
-    return Memory(name, extents, tuple(strides), readonly and plan.options.noalias)
+    return Memory(name, extents, tuple(strides), steady and value not in plan.written)
 
 
 def _signature_of(function: Op, written: set[Value]) -> tuple[Parameter, ...]:
