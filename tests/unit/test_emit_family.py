@@ -184,16 +184,34 @@ def test_opencl_contracts_where_the_device_says_it_is_quick() -> None:
 
 
 def test_opencl_leaves_contraction_to_a_compiler_that_may_do_all() -> None:
-    """Where nothing stays as written, the compiler contracts, and the driver lets it re-associate."""
+    """Where nothing stays as written, it sees a * b + c whole, and the driver lets it re-associate."""
     given = trial(FAST_SAXPY, 8, 2.0, ramp(8).astype("f4"), ramp(8).astype("f4"))
     text = text_of(given, "opencl", features=("fma",), fastmath=True)
     assert ("fma(" in text, "FP_CONTRACT ON" in text) == (False, True)
+    assert re.search(r"= \(a0 \* v\d+ \+ v\d+\);", text)
     artifacts = {name: given_.kernel.compile("opencl") for name, given_ in fast_kernels().items()}
     assert {name: each.extra.get("relaxed", "") for name, each in artifacts.items()} == {
         "saxpy": "yes",
         "strict": "",
         "exact": "",
     }
+
+
+TRANSPOSE = """
+@gy.kernel
+def k(x: gy.Array[gy.f32, 2], y: gy.Array[gy.f32, 2]):
+    i, j = gy.global_ids(2)
+    y[j, i] = x[i, j]
+"""
+
+
+def test_opencl_computes_subscripts_as_wide_as_addresses() -> None:
+    """Compilers for processors find rows then; strides of 32 bits come from slots of 64."""
+    given = trial(TRANSPOSE, (4, 4), ramp(16).astype("f4").reshape(4, 4), ramp(16).astype("f4").reshape(4, 4))
+    text = text_of(given, "opencl")
+    assert "const i32 a0s0x4 = (i32)(p.a0s0 / 4);" in text
+    assert "a0[(i64)g1 * a0s0x4 + g2]" in text
+    assert "a0[g1 * a0s0x4 + g2]" in text_of(given, "cuda")
 
 
 def fast_kernels() -> dict[str, Trial]:

@@ -274,6 +274,18 @@ class Dialect(ABC):
     def slot(self, number: int, name: str, t: DType) -> str:
         """An argument slot as a value of type `t` (of the index type for extents, sizes and strides)."""
 
+    def stride(self, number: int, name: str, size: int) -> str:
+        """The slot of a stride in units of `size` bytes, a power of two that divides it, as an index."""
+        value = self.slot(number, name, index)
+        if size == 1:
+            return value
+        # Exact, so that a shift will do; a signed division by lanes is dear.
+        return self.shift(">>", index, value, self.literal(index, size.bit_length() - 1))
+
+    def steps(self, number: str, stride: str) -> str:
+        """So many steps of a stride, as a term of a subscript."""
+        return f"{number} * {stride}"
+
     def pointer(self, place: Place) -> list[str]:
         """Lines of the prologue that make the pointer of `place.memory` for leaves of its type, if any."""
         return []

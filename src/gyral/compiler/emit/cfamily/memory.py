@@ -61,7 +61,7 @@ def _array_index(w: Writer, held: Memory, names: list[str], size: int, offset: i
             step = held.type.elem.itemsize // size
             terms.append(name if step == 1 else f"{name} * {w.dialect.literal(index, step)}")
         else:
-            terms.append(f"{name} * {stride(w, held, axis, size)}")
+            terms.append(w.dialect.steps(name, stride(w, held, axis, size)))
     if offset:
         terms.append(w.dialect.literal(index, offset // size))
     return " + ".join(terms)
@@ -72,11 +72,7 @@ def stride(w: Writer, held: Memory, axis: int, size: int) -> str:
     slot = f"{held.name}s{axis}"
     name = f"{slot}x{size}"
     if name not in w.prologue:
-        value = w.dialect.slot(w.slots[slot], slot, index)
-        if size > 1:
-            # Exact, so that a shift will do; a signed division by lanes is dear.
-            value = w.dialect.shift(">>", index, value, w.dialect.literal(index, size.bit_length() - 1))
-        w.once(name, [w.dialect.let(index, name, value)])
+        w.once(name, [w.dialect.let(index, name, w.dialect.stride(w.slots[slot], slot, size))])
     return name
 
 
