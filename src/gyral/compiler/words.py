@@ -160,6 +160,18 @@ random_u32 = _maths("random_u32")
 random_uniform = _maths("random_uniform")
 random_normal = _maths("random_normal")
 
+
+def _resident(name: str, parameters: str, doc: str) -> Word:
+    word = RESIDENT_WORDS[name] = Word(name, tuple((p, REQUIRED) for p in parameters.split()), doc)
+    return word
+
+
+_MESSAGE = "arena world sys w at slot control dest"
+dispatch = _resident("dispatch", f"{_MESSAGE} kind", "Run the case of a message's type; what became of it.")
+serve = _resident("serve", f"{_MESSAGE} role entry", "Call a handler; its reply in a tuple.")
+remember = _resident("remember", f"{_MESSAGE} role entry", "Keep a copy of an actor's record.")
+restore = _resident("restore", f"{_MESSAGE} role entry", "Take the copy of an actor's record back.")
+give = _resident("give", "arena cell reply", "Write a reply and its type into a cell.")
 rescue = RESIDENT_WORDS["rescue"] = Word(
     "rescue", (), "Make the block's threads active again; the site of a check that failed, or 0xFFFFFFFF."
 )

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from math import prod
 from types import ModuleType
 
 from gyral.compiler.frontend import codes
+from gyral.compiler.frontend.actor import REF_WORDS, member
 from gyral.compiler.frontend.convert import adopt, as_index, number, store_value, stored
 from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.resolve import attribute, subscript
 from gyral.compiler.frontend.values import (
+    Actor,
     Const,
     Datum,
     Host,
     Memory,
+    Method,
+    Part,
+    Place,
     Record,
     Scalar,
     Tuple,
@@ -24,22 +28,14 @@ from gyral.compiler.frontend.values import (
     from_leaves,
 )
 from gyral.compiler.ir.graph import Value
-from gyral.compiler.ir.ops.arith import CmpOp, MulOp, SelectOp
+from gyral.compiler.ir.ops.arith import AddOp, AndOp, CmpOp, MulOp, SelectOp
 from gyral.compiler.ir.ops.memory import DimOp, LoadOp, StoreOp
+from gyral.compiler.ir.ops.message import RequireOp
 from gyral.compiler.ir.types import MemType
 from gyral.core.dtypes import ArrayType, ElementType, StructType, Vec, i32, index, leaves
+from gyral.core.wire import REF
 
 COMPONENTS = "xyzw"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An element of memory, or a part of one: its type and its first scalar leaf."""
-
-    memory: Memory
-    indices: tuple[Value, ...]
-    type: ElementType
-    leaf: int = 0
 
 
 def reference(f: Frame, node: ast.expr) -> Datum | Place:
@@ -51,8 +47,10 @@ def reference(f: Frame, node: ast.expr) -> Datum | Place:
 
 def part_of(f: Frame, owner: Datum | Place, node: ast.Subscript | ast.Attribute) -> Datum | Place:
     """What one more subscript or attribute of a datum or a place stands for."""
+    if isinstance(owner, Actor):
+        return member(f, owner, node)
     if isinstance(node, ast.Subscript):
-        if isinstance(owner, Memory):
+        if isinstance(owner, (Memory, Part)):
             return element(f, owner, node)
         if isinstance(owner, Place) and isinstance(owner.type, Vec):
             return _component_place(f, owner, owner.type, node)
@@ -63,9 +61,32 @@ def part_of(f: Frame, owner: Datum | Place, node: ast.Subscript | ast.Attribute)
     return _attribute(f, owner, node)
 
 
-def element(f: Frame, memory: Memory, node: ast.Subscript) -> Place:
-    """The element of memory that a subscript names."""
-    return Place(memory, indices_of(f, memory, key_nodes(node), node), memory.type.elem)
+def element(f: Frame, owner: Memory | Part, node: ast.Subscript) -> Place:
+    """The element of memory, or of an array inside it, that a subscript names."""
+    if isinstance(owner, Memory):
+        return Place(owner, indices_of(f, owner, key_nodes(node), node), owner.type.elem)
+    return located(f, owner, _keys(f, key_nodes(node)), node)
+
+
+def located(f: Frame, owner: Memory | Part, data: list[tuple[Datum, ast.AST]], node: ast.AST) -> Place:
+    """The element at given indices."""
+    if isinstance(owner, Memory):
+        return Place(owner, checked_indices(f, owner, data, node), owner.type.elem)
+    memory = owner.memory
+    if owner.start is None:
+        fixed = [(Scalar(value), node) for value in owner.lead]
+        return Place(memory, checked_indices(f, memory, [*fixed, *data], node), memory.type.elem)
+    if len(data) != len(owner.extents):
+        f.refuse(codes.INDEX_COUNT, node, name=owner.name, rank=len(owner.extents), given=len(data))
+    inner = owner.start
+    for axis, ((datum, key), extent) in enumerate(zip(data, owner.extents, strict=True)):
+        at = as_index(f, datum, key)
+        f.at(key)
+        inside = f.emit(CmpOp, at, extent, predicate="lt")
+        inside = f.emit(AndOp, f.emit(CmpOp, at, f.const(index, 0), predicate="ge"), inside)
+        f.builder.op(RequireOp, inside, at, extent, check="bounds", text=owner.name, axis=axis)
+        inner = at if axis == 0 else f.emit(AddOp, f.emit(MulOp, inner, extent), at)
+    return Place(memory, (f.emit(AddOp, owner.start, inner),), memory.type.elem)
 
 
 def key_nodes(node: ast.Subscript) -> list[ast.expr]:
@@ -75,13 +96,18 @@ def key_nodes(node: ast.Subscript) -> list[ast.expr]:
 
 def indices_of(f: Frame, memory: Memory, keys: list[ast.expr], node: ast.AST) -> tuple[Value, ...]:
     """Index values, checked against the memory's rank and, where both are known, its extents."""
+    return checked_indices(f, memory, _keys(f, keys), node)
+
+
+def _keys(f: Frame, keys: list[ast.expr]) -> list[tuple[Datum, ast.AST]]:
+    """What stands between the brackets, evaluated; tuples are unpacked."""
     data: list[tuple[Datum, ast.AST]] = []
     for key in keys:
         if isinstance(key, ast.Slice) or (isinstance(key, ast.Constant) and key.value is Ellipsis):
             f.refuse(codes.SLICE, key)
         datum = f.value(key)
         data += [(d, key) for d in datum.items] if isinstance(datum, Tuple) else [(datum, key)]
-    return checked_indices(f, memory, data, node)
+    return data
 
 
 def checked_indices(
@@ -100,8 +126,10 @@ def checked_indices(
 
 
 def _part_of_place(f: Frame, owner: Place, node: ast.Attribute) -> Place | None:
-    """`a[i].pos` or `a[i].x` as a place; None for a swizzle, which is read whole."""
+    """`a[i].pos` or `a[i].x` as a place; None for what is read whole: a swizzle, a method of a reference."""
     name, at = node.attr, owner.leaf
+    if owner.type == REF and name in REF_WORDS:
+        return None
     if isinstance(owner.type, StructType):
         for field, inner in owner.type.fields:
             if field == name:
@@ -168,11 +196,13 @@ def _attribute(f: Frame, owner: Datum, node: ast.Attribute) -> Datum:
         for (field, _), item in zip(owner.type.fields, owner.items, strict=True):
             if field == name:
                 return item
+        if owner.type == REF and name in REF_WORDS:
+            return Method(owner, name)
         names = ", ".join(field for field, _ in owner.type.fields)
         f.refuse(codes.UNKNOWN_ATTRIBUTE, node, what=owner.type, name=name, advice=f"its fields are {names}")
     if isinstance(owner, Vector):
         return _swizzle(f, owner, node)
-    if isinstance(owner, Memory):
+    if isinstance(owner, (Memory, Part)):
         return _array_attribute(f, owner, node)
     f.refuse(
         codes.UNKNOWN_ATTRIBUTE,
@@ -196,14 +226,18 @@ def _swizzle(f: Frame, owner: Vector, node: ast.Attribute) -> Datum:
     return items[0] if len(items) == 1 else Vector(Vec(owner.type.elem, len(items)), items)
 
 
-def extents(f: Frame, memory: Memory) -> tuple[Datum, ...]:
+def extents(f: Frame, memory: Memory | Part) -> tuple[Datum, ...]:
     """The extents of memory: constants for on-chip memory, else of type index."""
+    if isinstance(memory, Part):
+        if memory.start is not None:
+            return tuple(Scalar(value) for value in memory.extents)
+        return extents(f, memory.memory)[len(memory.lead) :]
     if isinstance(memory.type, MemType):
         return tuple(Const(n) for n in memory.type.shape)
     return tuple(Scalar(f.emit(DimOp, memory.value, axis=axis)) for axis in range(memory.type.rank))
 
 
-def _array_attribute(f: Frame, owner: Memory, node: ast.Attribute) -> Datum:
+def _array_attribute(f: Frame, owner: Memory | Part, node: ast.Attribute) -> Datum:
     f.at(node)
     if node.attr == "shape":
         return Tuple(extents(f, owner))
@@ -218,9 +252,9 @@ def _array_attribute(f: Frame, owner: Memory, node: ast.Attribute) -> Datum:
             total = f.emit(MulOp, total, value)
         return Scalar(total)
     if node.attr == "ndim":
-        return Const(owner.type.rank)
+        return Const(len(extents(f, owner)))
     if node.attr == "dtype":
-        return Host(owner.type.elem)
+        return Host((owner.memory if isinstance(owner, Part) else owner).type.elem)
     advice = "arrays have shape, size, ndim and dtype in kernels"
     f.refuse(codes.UNKNOWN_ATTRIBUTE, node, what=describe(owner), name=node.attr, advice=advice)
 

@@ -64,7 +64,7 @@ def signature_of(fn: Callable[..., Any]) -> tuple[ParameterSpec, ...]:
     """The parameters of a function with their annotations resolved; CompileError for one that is no type."""
     code = fn.__code__
     if code.co_flags & 0x0C:  # CO_VARARGS | CO_VARKEYWORDS
-        source = source_of(fn)
+        source = source_of(fn, methods=True)
         args = source.tree.args
         star = args.vararg or args.kwarg or source.tree
         raise CompileError(source.diagnostic(codes.SIGNATURE, star, what="a parameter with `*`"))
@@ -90,12 +90,15 @@ def is_annotation(found: object) -> bool:
     """Whether a host object says a type of the language; None says nothing, which is allowed."""
     if found is None or found is Array or (isinstance(found, type) and found in PARAMETER_OF_BUILTIN):
         return True
+    found = getattr(found, "__gyral_struct__", found)
     return isinstance(found, (ArrayType, DType, Vec, StructType, StaticType, GenericInput))
 
 
 def as_annotation(found: Any) -> Annotation:
     """A host object that is an annotation as a type; `bool int float` mean `bool_ i32 f32`."""
-    return PARAMETER_OF_BUILTIN.get(found, found) if isinstance(found, type) else found
+    if isinstance(found, type):
+        return getattr(found, "__gyral_struct__", None) or PARAMETER_OF_BUILTIN.get(found, found)
+    return found
 
 
 def evaluate_annotation(fn: Callable[..., Any], text: str) -> object:
@@ -122,7 +125,7 @@ def _resolve(fn: Callable[..., Any], name: str, annotation: object) -> Annotatio
 
 
 def _refuse(fn: Callable[..., Any], name: str, what: str) -> NoReturn:
-    source = source_of(fn)
+    source = source_of(fn, methods=True)
     args = source.tree.args
     node = next((a for a in (*args.posonlyargs, *args.args, *args.kwonlyargs) if a.arg == name), source.tree)
     raise CompileError(source.diagnostic(codes.ANNOTATION, node, what=what))

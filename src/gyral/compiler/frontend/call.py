@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from gyral.compiler.frontend import codes, maths
+from gyral.compiler.frontend import codes, maths, messages
 from gyral.compiler.frontend.access import extents
 from gyral.compiler.frontend.arguments import matched, positional
 from gyral.compiler.frontend.arith import binary
@@ -17,7 +17,19 @@ from gyral.compiler.frontend.construct import construct
 from gyral.compiler.frontend.formats import print_parts
 from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.invoke import invoke
-from gyral.compiler.frontend.values import Const, Datum, Host, Memory, Nothing, Text, Tuple, Vector, describe
+from gyral.compiler.frontend.values import (
+    Const,
+    Datum,
+    Host,
+    Memory,
+    Method,
+    Nothing,
+    Part,
+    Text,
+    Tuple,
+    Vector,
+    describe,
+)
 from gyral.compiler.frontend.wordcalls import HANDLERS
 from gyral.compiler.intrinsics import INTRINSICS
 from gyral.compiler.ir.ops.message import PrintOp
@@ -28,6 +40,8 @@ from gyral.core.dtypes import DType, StructType, Vec
 def call(f: Frame, node: ast.Call) -> Datum:
     """A call of a type, a word, a builtin, a function of math, or a `@gy.func`."""
     callee = f.value(node.func)
+    if isinstance(callee, Method):
+        return messages.method(f, callee, node)
     if not isinstance(callee, Host):
         f.refuse(
             codes.UNSUPPORTED_CALL, node, what=describe(callee), advice="call words, types and `@gy.func`"
@@ -59,7 +73,7 @@ def _hashable(obj: Any) -> bool:
 def _word(f: Frame, word: Word, node: ast.Call) -> Datum:
     args = matched(f, node, f"gy.{word.name}", f"`{word.usage}`", word.parameters)
     f.at(node)
-    handler = HANDLERS.get(word.name)
+    handler = HANDLERS.get(word.name) or messages.HANDLERS.get(word.name)
     if handler is not None:
         return handler(f, word, args, node)
     return maths.intrinsic(f, word.name, args, node)
@@ -125,7 +139,7 @@ def _extreme(name: str) -> Callable[[Frame, ast.Call], Datum]:
 
 def _len(f: Frame, args: Sequence[Datum], node: ast.AST) -> Datum:
     datum = args[0]
-    if isinstance(datum, Memory):
+    if isinstance(datum, (Memory, Part)):
         return extents(f, datum)[0]
     if isinstance(datum, (Tuple, Vector)):
         return Const(len(datum.items))

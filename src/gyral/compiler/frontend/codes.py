@@ -430,3 +430,17 @@ NOT_FUSED = _code(
     "In one launch no thread waits for all the others, so that what one kernel leaves for the next must be "
     "read by the thread that wrote it.",
 )
+
+# 8xx: actors
+NO_ACTOR = _code(
+    801,
+    "Outside of an actor",
+    "this works where there is a `self`: in a handler, or in a method that a handler calls",
+    "make the function a method of the actor's class, or return what it found and act on it in the handler",
+)
+NOT_A_MESSAGE = _code(
+    802,
+    "Not a message",
+    "{what} is no message of this system",
+    "send and return instances of classes made with `@gy.message`",
+)

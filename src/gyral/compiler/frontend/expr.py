@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from gyral.compiler.frontend import codes
-from gyral.compiler.frontend.access import Place, load, reference
+from gyral.compiler.frontend.access import load, reference
 from gyral.compiler.frontend.arith import binary, unary
 from gyral.compiler.frontend.call import call
 from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.logic import as_datum, boolean, comparison, condition, conditional
 from gyral.compiler.frontend.names import lookup
-from gyral.compiler.frontend.values import Const, Datum, Text, Tuple
+from gyral.compiler.frontend.values import Const, Datum, Place, Text, Tuple
 
 
 def evaluate(f: Frame, node: ast.expr) -> Datum:

@@ -12,11 +12,13 @@ from gyral.compiler.frontend.arguments import matched
 from gyral.compiler.frontend.convert import number, store_value, stored
 from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.values import (
+    Actor,
     Const,
     Datum,
     Host,
     Memory,
     Nothing,
+    Part,
     Record,
     Scalar,
     Text,
@@ -40,6 +42,16 @@ def invoke(f: Frame, fn: Callable[..., Any], node: ast.Call) -> Datum:
     named_only = sum(s.keyword_only for s in specs)
     given = matched(f, node, fn.__name__, usage, parameters, named_only)
     data = [passed(f, spec, datum, node) for spec, datum in zip(specs, given, strict=True)]
+    return apply(f, fn, list(zip((s.name for s in specs), data, strict=True)), node)
+
+
+def apply(f: Frame, fn: Callable[..., Any], named: list[tuple[str, Datum]], node: ast.AST) -> Datum:
+    """Call a function with one datum per parameter."""
+    data = [datum for _, datum in named]
+    for name, datum in named:
+        if isinstance(datum, Part):
+            what = f"{name!r} takes an array, and {datum.name!r} is a part of its actor's memory"
+            f.refuse(codes.ARRAY_ARGUMENT, node, what=what)
     if fn in f.unit.stack:
         chain = [g.__name__ for g in f.unit.stack[f.unit.stack.index(fn) :]]
         via = f" through {', '.join(chain[1:])}" if len(chain) > 1 else ""
@@ -49,7 +61,6 @@ def invoke(f: Frame, fn: Callable[..., Any], node: ast.Call) -> Datum:
     if found is None:
         if f.unit.specialise is None:
             raise RuntimeError("the unit has no way to lower functions")
-        named = list(zip((s.name for s in specs), data, strict=True))
         found = f.unit.specialisations[key] = f.unit.specialise(f.unit, fn, named)
     symbol, result = found
     f.at(node)
@@ -106,6 +117,8 @@ def shape_key(datum: Datum) -> Any:
         return kind, *(shape_key(item) for item in datum.items)
     if isinstance(datum, Memory):
         return datum.value.type, datum.readonly
+    if isinstance(datum, Actor):
+        return datum.role.name, datum.role_number, shape_key(datum.parts)
     return id(datum.obj) if isinstance(datum, Host) else None
 
 
@@ -117,6 +130,8 @@ def run_time(data: Sequence[Datum]) -> list[Value]:
             found.append(datum.value)
         elif isinstance(datum, Tuple):
             found += run_time(datum.items)
+        elif isinstance(datum, Actor):
+            found += run_time(datum.parts.items)
         else:
             found += [s.value for s in scalars(datum)]
     return found

@@ -22,7 +22,9 @@ from gyral.compiler.frontend.expr import evaluate
 from gyral.compiler.frontend.frame import Binding, Frame, Promotion, Refused, Unit
 from gyral.compiler.frontend.joins import Join
 from gyral.compiler.frontend.matching import PatternRefused
+from gyral.compiler.frontend.messages import Resident
 from gyral.compiler.frontend.names import joined
+from gyral.compiler.frontend.program import ResidentProgram
 from gyral.compiler.frontend.resolve import lift
 from gyral.compiler.frontend.scope import Numbering, Scope
 from gyral.compiler.frontend.source import Source, source_of
@@ -30,6 +32,8 @@ from gyral.compiler.frontend.static import Static
 from gyral.compiler.frontend.stmt import lower_block
 from gyral.compiler.frontend.structure import MAX_NESTING, Node, Structurer, Way
 from gyral.compiler.frontend.values import (
+    ACTOR_PARTS,
+    Actor,
     Const,
     Datum,
     Host,
@@ -47,7 +51,8 @@ from gyral.compiler.ir.builder import Builder
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Block, Module, Value
 from gyral.compiler.ir.ops.control import CallOp, FuncOp, ReturnOp
-from gyral.core.dtypes import ArrayType, DType, GenericInput, bool_, f64, i64, leaves
+from gyral.compiler.stdlib import resident
+from gyral.core.dtypes import ArrayType, DType, GenericInput, bool_, f64, i64, leaves, u32
 from gyral.core.errors import CompileError, Diagnostic
 
 MAX_PASSES = 16
@@ -120,6 +125,36 @@ def lower_kernel(
     return module
 
 
+def lower_resident(program: ResidentProgram) -> Lowered:
+    """The loop of a program of actors: a kernel of the arena, each class's arrays, `budget` and `spins`."""
+    module = Lowered()
+    unit = Unit(
+        resident.loop.__name__, module, True, False, program.block, {},
+        plain_functions=True, specialise=specialise, resident=Resident(program),
+    )  # fmt: skip
+    source = source_of(resident.loop)
+
+    def parameters(body: Block, f: Frame | None) -> list[tuple[str, Datum]]:
+        arena = Memory(body.add_arg(ArrayType(u32, 1), "arena"), "arena")
+        world = []
+        for cls in program.classes:
+            shapes = [("state", cls.record, 1)]
+            shapes += [(one.name, one.type, 1 + len(one.shape)) for one in cls.arrays]
+            made = ((f"{cls.name}.{name}", ArrayType(t, rank)) for name, t, rank in shapes)
+            world.append(Tuple(tuple(Memory(body.add_arg(t, name), name) for name, t in made)))
+        counts = [(name, Scalar(body.add_arg(u32, name))) for name in ("budget", "spins")]
+        return [("arena", arena), ("world", Tuple(tuple(world))), *counts]
+
+    unit.stack.append(resident.loop)
+    body, _ = lower_body(unit, resident.loop, source, parameters, is_kernel=True)
+    module.add(
+        FuncOp.make(regions=[body], symbol="loop", kind="kernel", rank=1, block=program.block, trusted=True,
+                    span=source.span(source.tree))
+    )  # fmt: skip
+    _drop_uncalled(module)
+    return module
+
+
 def lower_function(
     fn: Callable[..., Any], arguments: Sequence[DType], *, symbol: str, fastmath: bool = False
 ) -> Module:
@@ -150,7 +185,7 @@ def specialise(unit: Unit, fn: Callable[..., Any], data: list[tuple[str, Datum]]
 def _lower_called(
     unit: Unit, fn: Callable[..., Any], parameters: Parameters, symbol: str
 ) -> tuple[str, Datum]:
-    source = source_of(fn)
+    source = source_of(fn, methods=unit.resident is not None)
     unit.stack.append(fn)
     try:
         body, result = lower_body(unit, fn, source, parameters, is_kernel=False)
@@ -197,6 +232,10 @@ def _parameter(body: Block, name: str, datum: Datum) -> Datum:
         return Memory(body.add_arg(datum.value.type, name), name, datum.readonly)
     if isinstance(datum, Tuple):
         return Tuple(tuple(_parameter(body, name, item) for item in datum.items))
+    if isinstance(datum, Actor):
+        parts = zip(ACTOR_PARTS, datum.parts.items, strict=True)
+        made = tuple(_parameter(body, f"{name}.{part}", item) for part, item in parts)
+        return Actor(datum.role, datum.role_number, Tuple(made))
     if isinstance(datum, (Scalar, Vector, Record)):
         return rebuilt(datum, (body.add_arg(s.dtype, name) for s in scalars(datum)))
     return datum

@@ -60,6 +60,8 @@ def lift(f: Frame, obj: Any, name: str, node: ast.AST) -> Datum:
     if isinstance(obj, (DType, Vec, StructType)):
         _freeze(f, obj, name, node)
         return Host(obj)
+    if isinstance(obj, type) and isinstance(getattr(obj, "__gyral_struct__", None), StructType):
+        return Host(obj.__gyral_struct__)
     if isinstance(obj, (type, ModuleType, FunctionType, BuiltinFunctionType, Word)):
         return Host(obj)
     if isinstance(obj, str):

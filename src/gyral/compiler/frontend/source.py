@@ -51,15 +51,23 @@ class Source:
         )
 
 
-def source_of(fn: Callable[..., Any]) -> Source:
-    """The source of a plain function; CompileError where it cannot be had or is not what Python runs."""
+def source_of(fn: Callable[..., Any], methods: bool = False) -> Source:
+    """The source of a plain function; CompileError where it cannot be had or is not what Python runs.
+
+    `methods`: it may be a method of a class.
+    """
     if not isinstance(fn, FunctionType):
         _refuse(fn, codes.NOT_A_FUNCTION, what=f"{type(fn).__name__} {getattr(fn, '__name__', fn)!r}")
     code = fn.__code__
     if code.co_name == "<lambda>":
         _refuse(fn, codes.NOT_A_FUNCTION, what="a lambda")
     owner, _, _ = fn.__qualname__.rpartition(".")
-    if owner and not owner.endswith("<locals>") and code.co_varnames[:1] in (("self",), ("cls",)):
+    if (
+        not methods
+        and owner
+        and not owner.endswith("<locals>")
+        and code.co_varnames[:1] in (("self",), ("cls",))
+    ):
         _refuse(fn, codes.NOT_A_FUNCTION, what=f"the method {fn.__qualname__}")
     lines = linecache.getlines(code.co_filename, fn.__globals__)
     if not lines:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gyral.compiler.frontend import codes
-from gyral.compiler.frontend.access import Place, element, load, part_of, reference, store, with_part
+from gyral.compiler.frontend.access import element, load, part_of, reference, store, with_part
 from gyral.compiler.frontend.annotations import as_annotation
 from gyral.compiler.frontend.arith import binary
 from gyral.compiler.frontend.convert import stored
@@ -18,7 +18,18 @@ from gyral.compiler.frontend.loops import lower_for, lower_while, side, side_val
 from gyral.compiler.frontend.names import bind, lookup, rebind
 from gyral.compiler.frontend.scope import assigned_in, root_of
 from gyral.compiler.frontend.structure import Branch, Leaf, Node, While
-from gyral.compiler.frontend.values import Datum, Host, Memory, Text, Tuple, Vector, describe
+from gyral.compiler.frontend.values import (
+    Actor,
+    Datum,
+    Host,
+    Memory,
+    Part,
+    Place,
+    Text,
+    Tuple,
+    Vector,
+    describe,
+)
 from gyral.compiler.ir.graph import Block
 from gyral.compiler.ir.ops.control import IfOp, YieldOp
 from gyral.compiler.ir.ops.message import RequireOp
@@ -119,12 +130,14 @@ def _replace(
 def _target_place(f: Frame, target: ast.Subscript | ast.Attribute) -> Datum | Place:
     """The place a target names in memory, or the local aggregate it is a part of."""
     owner = reference(f, target.value)
-    if isinstance(owner, (Place, Memory)):
-        if isinstance(owner, Memory) and isinstance(target, ast.Subscript):
+    if isinstance(owner, (Place, Memory, Part, Actor)):
+        if isinstance(owner, (Memory, Part)) and isinstance(target, ast.Subscript):
             return element(f, owner, target)
-        if isinstance(owner, Memory):
+        if isinstance(owner, (Memory, Part)):
             f.refuse(codes.NOT_ASSIGNABLE, target, what="an attribute of an array")
         found = part_of(f, owner, target)
+        if not isinstance(found, Place) and isinstance(owner, Actor):
+            f.refuse(codes.NOT_ASSIGNABLE, target, what=f"self.{getattr(target, 'attr', '')}")
         if not isinstance(found, Place):
             f.refuse(codes.NOT_ASSIGNABLE, target, what="a component chosen at run time, in memory,")
         return found

@@ -74,6 +74,67 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """An array inside memory: the elements whose first indices are `lead`, or a run of a pool.
+
+    Of a pool it is `start` and `extents`, its axes last one fastest; else both are empty.
+    """
+
+    memory: Memory
+    name: str
+    lead: tuple[Value, ...] = ()
+    start: Value | None = None
+    extents: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Actor:
+    """`self` in a handler: its class (a `program.ActorClass`), and what the loop knows of it and the message.
+
+    Parts are named by `ACTOR_PARTS`.
+    """
+
+    role: Any
+    role_number: int
+    parts: Tuple
+
+    def part(self, name: str) -> Datum:
+        """One of its parts."""
+        return self.parts.items[ACTOR_PARTS.index(name)]
+
+    def value(self, name: str) -> Value:
+        """One of its parts that is a scalar."""
+        found = self.part(name)
+        if not isinstance(found, Scalar):
+            raise TypeError(f"{name} of an actor is no scalar")
+        return found.value
+
+
+ACTOR_PARTS = ("arena", "world", "sys", "w", "at", "slot", "control", "me", "generation", "row")
+"""The arena, each class's memory, the system's sizes, the worker and its block, the message, the actor's
+control block, its slot, generation and row (see `stdlib.resident`)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """Something to be called on an actor or a reference: a word such as `tell`, or a method of the class."""
+
+    owner: Datum
+    name: str
+    function: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An element of memory, or a part of one: its type and its first scalar leaf."""
+
+    memory: Memory
+    indices: tuple[Value, ...]
+    type: ElementType
+    leaf: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Host:
     """A Python object known when compiling: a type, a function, a module, a word."""
 
@@ -98,7 +159,9 @@ class Nothing:
 LITERAL_BITS = 1023
 
 Number: TypeAlias = Scalar | Const
-Datum: TypeAlias = Scalar | Const | Tuple | Vector | Record | Memory | Host | Text | Nothing
+Datum: TypeAlias = (
+    Scalar | Const | Tuple | Vector | Record | Memory | Part | Actor | Method | Host | Text | Nothing
+)
 
 
 def weak_dtype(number: Number) -> DType:
@@ -134,6 +197,8 @@ def scalars(datum: Datum) -> Iterator[Scalar]:
     elif isinstance(datum, (Tuple, Vector, Record)):
         for item in datum.items:
             yield from scalars(item)
+    elif isinstance(datum, Actor):
+        yield from scalars(datum.parts)
 
 
 def rebuilt(datum: Datum, values: Iterator[Value]) -> Datum:
@@ -170,8 +235,12 @@ def describe(datum: Datum) -> str:
         return f"a tuple of {len(datum.items)}"
     if isinstance(datum, (Vector, Record)):
         return str(datum.type)
-    if isinstance(datum, Memory):
+    if isinstance(datum, (Memory, Part)):
         return f"the array {datum.name!r}"
+    if isinstance(datum, Actor):
+        return f"the actor {datum.role.name}"
+    if isinstance(datum, Method):
+        return f"the method {datum.name!r}"
     if isinstance(datum, Text):
         return "a string"
     if isinstance(datum, Nothing):

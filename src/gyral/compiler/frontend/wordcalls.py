@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from gyral.compiler.frontend import codes, maths
-from gyral.compiler.frontend.access import checked_indices, writable
+from gyral.compiler.frontend.access import located, writable
 from gyral.compiler.frontend.arguments import option
 from gyral.compiler.frontend.convert import adopt, known_int, number, settled, store_value, truth_value
 from gyral.compiler.frontend.frame import Frame
@@ -17,6 +17,7 @@ from gyral.compiler.frontend.values import (
     Host,
     Memory,
     Nothing,
+    Part,
     Scalar,
     Tuple,
     Vector,
@@ -164,9 +165,10 @@ def _target(
     f: Frame, args: list[Datum], node: ast.Call, writes: bool
 ) -> tuple[Memory, tuple[Value, ...], DType]:
     """The element an atomic works on."""
-    memory_, key = args[0], args[1]
-    if not isinstance(memory_, Memory):
-        f.refuse(codes.ATOMIC_TARGET, node, what=f"an atomic works on memory, not on {describe(memory_)}")
+    owner, key = args[0], args[1]
+    if not isinstance(owner, (Memory, Part)):
+        f.refuse(codes.ATOMIC_TARGET, node, what=f"an atomic works on memory, not on {describe(owner)}")
+    memory_ = owner.memory if isinstance(owner, Part) else owner
     elem = memory_.type.elem
     if not isinstance(elem, DType):
         f.refuse(codes.ATOMIC_TARGET, node, what=f"an atomic works on scalars, not on {elem}")
@@ -176,7 +178,7 @@ def _target(
         writable(f, memory_, node)
     items = key.items if isinstance(key, Tuple) else (key,)
     at = node.args[1] if len(node.args) > 1 else node
-    return memory_, checked_indices(f, memory_, [(item, at) for item in items], node), elem
+    return memory_, located(f, owner, [(item, at) for item in items], node).indices, elem
 
 
 def _order(f: Frame, args: list[Datum], word: Word, node: ast.Call) -> dict[str, Any]:
