@@ -168,6 +168,16 @@ def wide_f64_s(al: u32, ah: u32) -> f64:
     return f64(i32(ah)) * UNIT + f64(al)
 
 
+def wide_signed(low: u32, high: u32, negative: bool_) -> tuple[u32, u32]:
+    """A magnitude with its sign, saturating."""
+    over = high >= TOP
+    low, high = u32(MAX) if over else low, u32(TOP - 1) if over else high
+    nl, nh = wide_sub(u32(0), u32(0), low, high)
+    # What is over below is the lowest integer itself.
+    nl, nh = u32(0) if over else nl, u32(TOP) if over else nh
+    return nl if negative else low, nh if negative else high
+
+
 def wide_of_f32_u(x: f32) -> tuple[u32, u32]:
     """Toward zero, saturating, NaN to 0."""
     high = u32(x * f32(1.0 / UNIT))
@@ -179,12 +189,7 @@ def wide_of_f32_u(x: f32) -> tuple[u32, u32]:
 def wide_of_f32_s(x: f32) -> tuple[u32, u32]:
     """Toward zero, saturating, NaN to 0."""
     low, high = wide_of_f32_u(abs(x))
-    over = high >= TOP
-    low, high = u32(MAX) if over else low, u32(TOP - 1) if over else high
-    nl, nh = wide_sub(u32(0), u32(0), low, high)
-    # What is over below is the lowest integer itself.
-    nl, nh = u32(0) if over else nl, u32(TOP) if over else nh
-    return nl if x < 0.0 else low, nh if x < 0.0 else high
+    return wide_signed(low, high, x < 0.0)
 
 
 def wide_of_f64_u(x: f64) -> tuple[u32, u32]:
@@ -198,11 +203,7 @@ def wide_of_f64_u(x: f64) -> tuple[u32, u32]:
 def wide_of_f64_s(x: f64) -> tuple[u32, u32]:
     """Toward zero, saturating, NaN to 0."""
     low, high = wide_of_f64_u(abs(x))
-    over = high >= TOP
-    low, high = u32(MAX) if over else low, u32(TOP - 1) if over else high
-    nl, nh = wide_sub(u32(0), u32(0), low, high)
-    nl, nh = u32(0) if over else nl, u32(TOP) if over else nh
-    return nl if x < 0.0 else low, nh if x < 0.0 else high
+    return wide_signed(low, high, x < 0.0)
 
 
 def wide_trips_u(ll: u32, lh: u32, ul: u32, uh: u32, sl: u32, sh: u32) -> tuple[u32, u32]:
