@@ -1,6 +1,7 @@
 """The OpenCL driver by itself: memory, copies, launches and graphs of hand-written kernels."""
 
 import gc
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -212,6 +213,34 @@ def test_a_wait_may_end_before_the_work(bench: Bench) -> None:
     mark = driver.mark(queue)
     assert not driver.wait_until(mark, 0.001)
     assert driver.wait_until(mark, 60)
+
+
+class Rung(Exception):
+    """What the alarm of the next test raises."""
+
+
+def test_a_wait_ends_when_a_signal_handler_raises(bench: Bench) -> None:
+    """The work goes on, and who waits for it again sees it done; other waits in between are not held up."""
+
+    def ring(number: int, frame: object) -> None:
+        raise Rung
+
+    def wait_for_alarm() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
+        driver.wait(driver.mark(queue))
+
+    driver, queue, other = bench.driver, bench.driver.queue(), bench.driver.queue()
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        driver.launch(queue, driver.load(artifact(SLOW)), slow(bench.x, bench.y, 60_000_000))
+        with pytest.raises(Rung):
+            wait_for_alarm()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    driver.launch(other, driver.load(artifact(SLOW)), slow(bench.x, bench.y + 4))
+    driver.wait(driver.mark(other))
+    driver.wait(driver.mark(queue))
+    assert bench.read(bench.y, 2).tolist() == [1.0, 1.0]
 
 
 def test_a_queue_can_be_given_up(bench: Bench) -> None:

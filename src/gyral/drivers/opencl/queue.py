@@ -15,12 +15,14 @@ from typing import Any
 
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import StateError
+from gyral.drivers.opencl import waiting
 from gyral.drivers.opencl.failures import broken, failure
 
 _LOOK = 32
 """Commands after which a queue looks whether earlier ones are done, to let go of what they hold."""
 _SHORTEST, _LONGEST = 20e-6, 2e-3
 """Seconds between two looks at work that has a deadline."""
+_SOON = 50e-6
 
 
 class Mark:
@@ -137,8 +139,8 @@ class Line:
         """Block until a mark of this queue is reached. DeviceError of kind FATAL when its work failed."""
         if mark.event is None:
             return
-        if threading.current_thread() is threading.main_thread():
-            self._watch(mark, float("inf"))  # OpenCL's own wait lets no Ctrl-C through.
+        if threading.current_thread() is threading.main_thread() and not self._is_soon_done(mark.event):
+            waiting.wait(mark.event)
         try:
             mark.event.wait()
         except self._cl.Error as error:
@@ -181,6 +183,14 @@ class Line:
             # A pause grows with the time already waited, so that little is lost of it.
             sleep(min(max(_SHORTEST, waited / 32), _LONGEST, seconds - waited))
         return True
+
+    def _is_soon_done(self, event: Any) -> bool:
+        """Look for as long as it would take to wake another thread."""
+        self.flush()
+        end = MONOTONIC() + _SOON
+        while not (done := self._is_done(event)) and MONOTONIC() < end:
+            pass
+        return done
 
     def _reached(self, mark: Mark) -> None:
         done: list[Any] = []
