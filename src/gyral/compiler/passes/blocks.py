@@ -12,6 +12,7 @@ from gyral.compiler.ir.graph import Block, Module, Op, Value
 from gyral.compiler.ir.ops.arith import AddOp, AndOp, MulOp, ShrOp
 from gyral.compiler.ir.ops.control import IfOp, YieldOp
 from gyral.compiler.ir.ops.grid import BarrierOp, BlockBroadcastOp, UniformOp
+from gyral.compiler.ir.ops.message import RescueOp
 from gyral.compiler.ir.ops.subgroup import SubgroupReduceOp, SubgroupScanOp
 from gyral.compiler.passes.target import TargetSpec
 from gyral.compiler.passes.teamwork import (
@@ -28,7 +29,7 @@ from gyral.compiler.passes.write import Write
 from gyral.core.dtypes import DType, bool_, i64, u64
 
 _FEW = 8  # values that one thread combines alone
-_REWRITTEN = ("grid.block_reduce", "grid.block_scan", "grid.block_broadcast")
+_REWRITTEN = ("grid.block_reduce", "grid.block_scan", "grid.block_broadcast", "message.rescue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class LowerBlocks:
     Before: `t = block_reduce v {kind = "sum"}`.
     After: each thread stores what it brings; barrier; every 17th thread adds up the 17 values from its place
     on; barrier; all add up those sums. `block_broadcast` stays, on types that shared memory holds anywhere.
+    A rescue is the smallest of what each thread rescues of its own.
     """
 
     spec: TargetSpec
@@ -71,6 +73,8 @@ class _Run:
 
     def rewrite(self, op: Op) -> Value | None:
         """The result of a word, written before it; None when it stays as it is."""
+        if op.name == "message.rescue":
+            return self.rescue(op)
         t: Any = op.operands[0].type
         carried = self.team.carried(t)
         w = Write(Builder.before(op))
@@ -86,9 +90,24 @@ class _Run:
         if op.name == "grid.block_scan":
             return back(w, self.scan_subgroups(w, op, value) if native else self.scan(w, value), t)
         total = self.reduce_subgroups(w, op, kind, value) if native else self.reduce(w, kind, value)
+        return back(w, self.told(w, total), t)
+
+    def rescue(self, op: Op) -> Value:
+        """The lowest of the sites that the threads rescue; those beyond the shape have none."""
+        w = Write(Builder.before(op))
+        own = w.builder.value(RescueOp, own=True)
+        if self.team.size == 1:
+            return own
+        native = self.spec.gangs == "native"
+        return self.told(
+            w, self.reduce_subgroups(w, op, "min", own) if native else self.reduce(w, "min", own)
+        )
+
+    def told(self, w: Write, total: Value) -> Value:
+        """A value that all threads found alike, in a form of which the target believes it."""
         if self.spec.uniform_load:
-            return back(w, w.builder.value(BlockBroadcastOp, total, at(w, 0)), t)
-        return back(w, w.do(UniformOp, total), t)
+            return w.builder.value(BlockBroadcastOp, total, at(w, 0))
+        return w.do(UniformOp, total)
 
     def reduce(self, w: Write, kind: str, value: Value) -> Value:
         """Through shared memory alone.

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from gyral.compiler.emit.cfamily.dialect import Dialect
 from gyral.compiler.emit.cfamily.parts import Cells, Memory
 from gyral.compiler.ir.graph import Block, Op, Value
+from gyral.compiler.ir.ops.message import RescueOp
 from gyral.compiler.ir.verify import STRICT
 from gyral.compiler.passes.uniform import Variance
 from gyral.core.artifact import CompileOptions, Site
@@ -63,6 +64,11 @@ class Writer:
     site_numbers: dict[Op, int] = field(default_factory=dict)
     outs: set[Value] = field(default_factory=set)
     count: int = 0
+    rescues: bool = field(init=False)
+    """Whether threads that failed are made active again: nothing is reported then."""
+
+    def __post_init__(self) -> None:
+        self.rescues = any(isinstance(op, RescueOp) for op in self.function.walk())
 
     @property
     def rank(self) -> int:
