@@ -19,7 +19,7 @@ from gyral.core.artifact import ALIGNED, CompileOptions
 from gyral.jit.compile import lowered
 
 PLAIN = TargetSpec("llvm")
-WIDE = TargetSpec("llvm", wide=True)
+WIDE = TargetSpec("llvm", wide=96)
 
 
 @gy.kernel

@@ -138,7 +138,7 @@ def _pairs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
 
 def _widen(module: Module, options: CompileOptions, target: TargetSpec) -> None:
     if target.wide:
-        Widen(options).run(module)
+        Widen(options, target.wide).run(module)
 
 
 def _block_of(module: Module, options: CompileOptions) -> tuple[int, ...]:

@@ -19,8 +19,9 @@ HEADER = ("shape0", "shape1", "shape2", "blocks0", "blocks1", "blocks2", "folded
 
 ENTRY = "gyral_kernel"
 """What every emitted kernel is called."""
-OFFSETS = "gyral_offsets"
-"""WGSL's constant that a pipeline sets to false where all arrays begin with their buffers."""
+OFFSETS, RAGGED = "gyral_offsets", "gyral_ragged"
+"""Constants that a pipeline of WGSL sets to false: where all arrays begin with their buffers; where the
+launch's last axis is a multiple of the elements that a thread does."""
 
 FAULTS, LOWEST, PRINTS, FAULT_ROOM, PRINT_ROOM, ENTRY_WORDS = range(6)
 RECORD_HEADER = 6

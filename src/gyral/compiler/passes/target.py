@@ -16,7 +16,8 @@ class TargetSpec:
     for subgroup operations in the block's linear order, "shared" when they go through shared memory.
     `subgroup`: lanes of a subgroup unless "lanes". `float_atomics`: dtypes whose atomic add is native.
     `clock`: the device has a counter to read. `fences`: it has them, and atomics with an order.
-    `downcast`: f64 may become f32. `wide`: a thread may do several elements, in accesses of many bytes.
+    `downcast`: f64 may become f32. `wide`: a thread of a kernel of so many ops at most may do several
+    elements, in accesses of many bytes.
     `uniform_load`: block-uniform values must be loaded by a special word.
     """
 
@@ -35,7 +36,7 @@ class TargetSpec:
     fences: bool = True
     downcast: bool = False
     uniform_load: bool = False
-    wide: bool = False
+    wide: int = 0
 
 
 def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False) -> TargetSpec:
@@ -46,7 +47,7 @@ def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False)
     has = frozenset(features)
     match column:
         case "cuda":
-            return TargetSpec("cuda", gangs="native", wide=True)
+            return TargetSpec("cuda", gangs="native", wide=96)
         case "opencl":
             return TargetSpec(
                 "opencl",
@@ -81,6 +82,7 @@ def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False)
                 fences=False,
                 downcast=downcast,
                 uniform_load=True,
+                wide=256,
             )
         case _:
             return TargetSpec(column)

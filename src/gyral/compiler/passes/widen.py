@@ -26,7 +26,6 @@ from gyral.core.dtypes import ArrayType, DType, index
 
 FACTOR = 4
 _ACCESS = 16  # bytes
-_MOST_OPS = 96  # above, arithmetic and not memory sets the pace
 _WIDTHS = (4, 8)
 _PLACES = (
     *("grid.local_id", "grid.block_id", "grid.block_dim", "grid.grid_dim", "grid.span", "grid.clock"),
@@ -38,9 +37,13 @@ Mapping = dict[Value, Value]
 
 @dataclass(frozen=True, slots=True)
 class Widen:
-    """Widen a straight kernel whose written arrays are touched at the thread's own element alone."""
+    """Widen a straight kernel whose written arrays are touched at the thread's own element alone.
+
+    Above `most` ops, arithmetic and not memory sets the pace.
+    """
 
     options: CompileOptions
+    most: int
     name = "widen"
 
     def run(self, module: Module) -> bool:
@@ -48,16 +51,16 @@ class Widen:
         options = self.options
         promised = ALIGNED in options.features and options.noalias and all(options.unit_stride)
         kernel = module.kernel
-        if not promised or options.check != "off" or not _fits(kernel):
+        if not promised or options.check != "off" or not _fits(kernel, self.most):
             return False
         _Run(kernel).rewrite()
         kernel.attributes["coarse"] = FACTOR
         return True
 
 
-def _fits(kernel: Op) -> bool:
+def _fits(kernel: Op, most: int) -> bool:
     ops = kernel.regions[0].ops[:-1]
-    if len(ops) > _MOST_OPS or not all(_plain(op) for op in ops):
+    if len(ops) > most or not all(_plain(op) for op in ops):
         return False
     rank = kernel.attributes.get("rank", 1)
     moving = _moving(ops, rank)
@@ -117,7 +120,8 @@ class _Run:
         whole, rest = Block(), Block()
         self.all_at_once(Builder(whole, span=end.span), first)
         self.one_by_one(Builder(rest, span=end.span), first, extent)
-        at.op(IfOp, at.value(CmpOp, first, last, predicate="lt"), types=(), regions=(whole, rest))
+        fits = at.value(CmpOp, first, last, predicate="lt")
+        at.op(IfOp, fits, types=(), regions=(whole, rest), whole=True)
         for op in reversed(self.old):
             op.erase()
 

@@ -279,6 +279,7 @@ def _capabilities(limits: Mapping[str, int], features: tuple[str, ...]) -> Capab
         ieee=False,
         features=tuple(sorted(has)),
         separate_buffers=True,
+        wide_access=16,
         max_grid=(most, most, most),
         max_buffer=min(limits["max-storage-buffer-binding-size"], limits["max-buffer-size"], _MOST_BYTES)
         & ~15,

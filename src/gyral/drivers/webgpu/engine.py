@@ -189,7 +189,8 @@ class Engine:
         places = iter(offsets)
         parameters = abi.pack(launch, grid, lambda _: next(places))
         parameters += bytes(program.size - len(parameters))
-        pipeline = program.pipeline(session.link, any(offsets))
+        ragged = launch.shape[-1] % program.signature.coarse != 0
+        pipeline = program.pipeline(session.link, any(offsets), ragged)
         if ring is None:
             return pipeline, program.group(session.link, session.ring, memories), grid.native, parameters
         return pipeline, program.bind(session.link, ring, memories), grid.native, parameters
@@ -208,7 +209,7 @@ class Engine:
         """Put byte work behind all other work."""
         offset = session.slot(work.parameters)
         group = work.program.group(session.link, session.ring, memories)
-        pipeline = work.program.pipeline(session.link, False)
+        pipeline = work.program.pipeline(session.link, False, False)
         session.put((pipeline._internal, group._internal, offset, *work.blocks), group)
 
     def _memories(self, program: Program, launch: Launch) -> tuple[list[Memory], list[int]]:

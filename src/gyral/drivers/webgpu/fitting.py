@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gyral.core.artifact import FOLDED
+from gyral.core.artifact import ALIGNED, FOLDED
 from gyral.core.errors import UnsupportedError
 from gyral.drivers.webgpu.program import Program
 
@@ -35,7 +35,7 @@ def require_fit(device: str, program: Program, limits: Mapping[str, int], featur
             raise UnsupportedError(
                 f"{signature.name} needs {needed} {what}, and {device} has {limits[limit]}; {advice}"
             )
-    lacking = [word for word in signature.options.features if word not in (*features, FOLDED)]
+    lacking = [word for word in signature.options.features if word not in (*features, ALIGNED, FOLDED)]
     if lacking:
         raise UnsupportedError(
             f"{signature.name} was compiled for a device with {', '.join(lacking)}, which {device} lacks"

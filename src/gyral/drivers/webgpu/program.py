@@ -22,7 +22,7 @@ class Program:
     """Code that runs; all that is of the device is made anew when the device was lost and found again.
 
     `written`: per memory binding whether the code writes it, the record last. `size`: bytes of parameters.
-    `pipelines`: by whether arrays may begin behind the start of their buffers, as far as they were needed.
+    `pipelines`: by the constants of `core.abi` that the code asks for, as far as they were needed.
     """
 
     signature: Signature
@@ -32,12 +32,12 @@ class Program:
     generation: int = -1
     module: Any = None
     layout: Any = None
-    pipelines: dict[bool, Any] = field(default_factory=dict)
+    pipelines: dict[tuple[bool, bool], Any] = field(default_factory=dict)
     groups: dict[tuple[int, ...], tuple[Any, Sequence[Memory]]] = field(default_factory=dict)
-    _adapts: bool = field(init=False)
+    _asks: tuple[bool, bool] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._adapts = f"override {abi.OFFSETS}:" in self.code
+        self._asks = f"override {abi.OFFSETS}:" in self.code, f"override {abi.RAGGED}:" in self.code
 
     def build(self, link: Link, generation: int) -> None:
         """Compile for a device. DeviceError of kind PROGRAMMER with the compiler's words when it cannot."""
@@ -50,17 +50,22 @@ class Program:
             self.layout = device.create_bind_group_layout(entries=entries)
         self.groups.clear()
         self.pipelines.clear()
-        self.pipeline(link, False)
+        self.pipeline(link, False, False)
         self.generation = generation
 
-    def pipeline(self, link: Link, offsets: bool) -> Any:
-        """The pipeline for arrays that all begin with their buffers, or for those of which some do not."""
-        offsets = offsets and self._adapts
-        found = self.pipelines.get(offsets)
+    def pipeline(self, link: Link, offsets: bool, ragged: bool) -> Any:
+        """The pipeline for launches of which this is so: see `abi.OFFSETS` and `abi.RAGGED`."""
+        asked, other = self._asks
+        key = offsets and asked, ragged and other
+        found = self.pipelines.get(key)
         if found is None:
-            constants = {abi.OFFSETS: offsets} if self._adapts else {}
+            constants = {}
+            if asked:
+                constants[abi.OFFSETS] = offsets
+            if other:
+                constants[abi.RAGGED] = ragged
             with library.catching():
-                found = self.pipelines[offsets] = link.device.create_compute_pipeline(
+                found = self.pipelines[key] = link.device.create_compute_pipeline(
                     layout=link.device.create_pipeline_layout(bind_group_layouts=[self.layout]),
                     compute={"module": self.module, "entry_point": abi.ENTRY, "constants": constants},
                 )

@@ -82,6 +82,10 @@ class Dialect(ABC):
         """Not a condition."""
         return f"!({condition})"
 
+    def whole_thread(self, condition: str) -> str:
+        """The condition that the launch has all elements of a thread that does several."""
+        return condition
+
     def select(self, condition: str, on_true: str, on_false: str) -> str:
         """One of two values, both computed."""
         return f"({condition} ? {on_true} : {on_false})"

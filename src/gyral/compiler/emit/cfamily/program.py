@@ -99,8 +99,9 @@ def _body(w: Writer) -> None:
     body, d = w.function.regions[0], w.dialect
     there = grid.exists(w)
     if not w.synced:
-        w.once("shape", [f"if ({d.negate(there)}) {{", "  return;", "}"])
         w.region(body)
+        # Behind all that is read of the arguments: some compilers take it for varying behind a branch.
+        w.once("shape", [f"if ({d.negate(there)}) {{", "  return;", "}"])
         return
     twice = d.whole_blocks and not w.mortal and sum(1 for _ in w.function.walk()) <= LARGEST_TWICE
     if twice:

@@ -38,7 +38,8 @@ def _if(w: Writer, op: Any) -> None:
     wanted = [(slot, value) for slot, value in enumerate(op.results) if value.uses]
     targets = [w.variable(value) for _, value in wanted]
     bare = len(op.orelse.ops) == 1 and not targets
-    w.put(f"if ({w.of(op.condition)}) {{")
+    go = w.of(op.condition)
+    w.put(f"if ({w.dialect.whole_thread(go) if op.whole else go}) {{")
     for number, side in enumerate(op.regions):
         if number:
             if bare:

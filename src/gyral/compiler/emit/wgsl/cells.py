@@ -18,27 +18,40 @@ _NATIVE |= {"and": "atomicAnd", "or": "atomicOr", "xor": "atomicXor", "exchange"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Named memory. `word`: type of its elements, u32 for buffers. `bytes`: small values share words."""
+    """Named memory. `word`: type of its elements, u32 for buffers. `bytes`: small values share words.
+
+    `fours`: it is declared as vectors of four words.
+    """
 
     name: str
     word: str
     atomic: bool
     bytes: bool
+    fours: bool = False
 
     @property
     def type(self) -> str:
         """The type of an element as it is declared."""
+        if self.fours:
+            return f"vec4<{self.word}>"
         return f"atomic<{self.word}>" if self.atomic else self.word
+
+    def four(self, at: str) -> str:
+        """The vector that begins with an element."""
+        return f"{self.name}[u32({at}) >> 2u]"
+
+    def _plain(self, at: str) -> str:
+        return f"{self.four(at)}[u32({at}) & 3u]" if self.fours else f"{self.name}[{at}]"
 
     def read(self, at: str) -> str:
         """An element."""
-        return f"atomicLoad(&{self.name}[{at}])" if self.atomic else f"{self.name}[{at}]"
+        return f"atomicLoad(&{self.name}[{at}])" if self.atomic else self._plain(at)
 
     def write(self, at: str, value: str) -> str:
         """Assign an element, as a statement."""
         if self.atomic:
             return f"atomicStore(&{self.name}[{at}], {value});"
-        return f"{self.name}[{at}] = {value};"
+        return f"{self._plain(at)} = {value};"
 
 
 def from_word(t: DType, word: str, a: str) -> str:

@@ -6,7 +6,7 @@ a uniform struct of vec2<u32>, one per slot of `core.abi`. What the words of oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import ClassVar
 
 from gyral.compiler.emit.cfamily.dialect import Dialect, Literal
@@ -16,7 +16,7 @@ from gyral.compiler.emit.wgsl.cells import Store, from_word, to_word
 from gyral.compiler.emit.wgsl.rounding import Rounding
 from gyral.compiler.emit.wgsl.scalars import converted, fitted, is_literal, kept_as, literal
 from gyral.compiler.passes.target import TargetSpec
-from gyral.core.abi import ENTRY, OFFSETS
+from gyral.core.abi import ENTRY, OFFSETS, RAGGED
 from gyral.core.artifact import ArrayParameter, CompileOptions, Signature
 from gyral.core.dtypes import DType, bool_, f32, leaves
 from gyral.core.errors import UnsupportedError
@@ -41,8 +41,8 @@ class Wgsl(Dialect):
         self.buffers, self.written = buffers, written
         self.stores: dict[str, Store] = {store.name: store for store in buffers.values()}
         self.has_barriers = False
-        self.has_offsets = False
-        self.rounding = Rounding(lambda a: f"{self.helper('held_f32')}({a})")
+        self.constants: dict[str, None] = {}
+        self.rounding = Rounding(lambda a: f"{self.helper('held_f32')}({a}, nought)")
 
     # Types and literals.
 
@@ -69,6 +69,11 @@ class Wgsl(Dialect):
         return f"for (var {name}: {self.type(t)} = {start}; {go}; {move}) {{"
 
     # Expressions.
+
+    def whole_thread(self, condition: str) -> str:
+        # Lavapipe runs both sides of a branch.
+        self.constants[RAGGED] = None
+        return f"{condition} || !{RAGGED}"
 
     def select(self, condition: str, on_true: str, on_false: str) -> str:
         return f"select({on_false}, {on_true}, {condition})"
@@ -186,6 +191,20 @@ class Wgsl(Dialect):
             return [f"{self.helper(f'store{max(8, t.bits)}_{store.name}')}({at}, {value});"]
         return [store.write(at, to_word(t, store.word, value))]
 
+    def load_wide(self, place: Place, count: int, name: str) -> tuple[list[str], list[str]]:
+        store, t = self._store(place), place.dtype
+        if not (store.fours and count == 4 and t.bits == 32):
+            return super().load_wide(place, count, name)
+        parts = [from_word(t, store.word, f"{name}.{part}") for part in "xyzw"]
+        return [f"let {name} = {store.four(self._at(place))};"], parts
+
+    def store_wide(self, place: Place, values: Sequence[str]) -> list[str]:
+        store, t = self._store(place), place.dtype
+        if not (store.fours and len(values) == 4 and t.bits == 32):
+            return super().store_wide(place, values)
+        words = ", ".join(to_word(t, store.word, value) for value in values)
+        return [f"{store.four(self._at(place))} = vec4<{store.word}>({words});"]
+
     def cell_type(self, t: DType, atomic: bool) -> str:
         if atomic and t.bits == 64:
             return "u32"  # two to a value
@@ -198,7 +217,7 @@ class Wgsl(Dialect):
         return f"var {cells.name}: array<{self.cell_type(cells.dtype, False)}, {max(cells.count, 1)}>;"
 
     def pointer(self, place: Place) -> list[str]:
-        self.has_offsets = True
+        self.constants[OFFSETS] = None
         name, slot = self.pointer_name(place), f"p.{place.memory.name}.x"
         none, some = ("0i", f"i32({slot} >> 2u)") if place.dtype.bits >= 32 else ("0u", slot)
         return [f"let {name} = select({none}, {some}, {OFFSETS});"]
@@ -296,13 +315,16 @@ class Wgsl(Dialect):
         item = kernel.signature.threads
         builtins = {"group": "workgroup_id", "groups": "num_workgroups", "inside": "local_invocation_id"}
         parameters = ", ".join(f"@builtin({word}) {name}: vec3<u32>" for name, word in builtins.items())
-        lines = [f"override {OFFSETS}: bool = true;"] if self.has_offsets else []
+        lines = [f"override {name}: bool = true;" for name in self.constants]
         lines += ["struct Slots {", *(f"  {name}: vec2<u32>," for name in kernel.slots), "}"]
         lines += ["@group(0) @binding(0) var<uniform> p: Slots;", *self._bindings(kernel)]
         lines += [self._shared(cells) for cells in kernel.shared]
         lines += [*self.helpers.values(), *self._barrier(kernel.signature)]
         lines += [f"@compute @workgroup_size({item[2]}, {item[1]}, {item[0]})"]
-        lines += [f"fn {ENTRY}({parameters}) {{", *kernel.prologue, *kernel.body, "}", ""]
+        lines += [f"fn {ENTRY}({parameters}) {{"]
+        # No launch sets the upper half of this slot, and no compiler can know.
+        lines += ["  let nought = p.folded.y;"] if "held_f32" in self.helpers else []
+        lines += [*kernel.prologue, *kernel.body, "}", ""]
         return "\n".join(lines)
 
     def _bindings(self, kernel: Kernel) -> list[str]:
@@ -341,17 +363,21 @@ class Wgsl(Dialect):
         return a
 
 
-def buffers_of(arrays: Sequence[Memory], groups: Sequence[int]) -> tuple[dict[int, Store], set[int]]:
+def buffers_of(
+    arrays: Sequence[Memory], groups: Sequence[int], wide: Container[int]
+) -> tuple[dict[int, Store], set[int]]:
     """Per array number its buffer; and the numbers of all arrays that live in a written buffer.
 
-    A buffer is one of atomics where an array in it is used by atomics, or written by less than whole words.
+    A buffer is one of atomics where an array in it is used by atomics, or written by less than whole words;
+    else it is one of vectors where an array in it is among the `wide` ones.
     """
     written = {groups[memory.number] for memory in arrays if memory.writes}
     atomic = {groups[m.number] for m in arrays if m.writes and (m.atomics or _has_small(m))}
+    fours = {groups[m.number] for m in arrays if m.number in wide}
     found = {}
     for memory in arrays:
         number = groups[memory.number]
-        found[memory.number] = Store(f"m{number}", "u32", number in atomic, True)
+        found[memory.number] = Store(f"m{number}", "u32", number in atomic, True, number in fours - atomic)
     return found, {memory.number for memory in arrays if groups[memory.number] in written}
 
 

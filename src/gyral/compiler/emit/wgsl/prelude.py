@@ -39,8 +39,7 @@ def _own(name: str) -> tuple[str, str, str]:
 
 
 def _held(name: str) -> tuple[str, str, str]:
-    # No launch sets the upper half of this slot, and no compiler can know.
-    return f"a: {name}", name, f"return bitcast<{name}>(bitcast<u32>(a) ^ p.folded.y);"
+    return f"a: {name}, nought: u32", name, f"return bitcast<{name}>(bitcast<u32>(a) ^ nought);"
 
 
 def _floordiv(name: str) -> tuple[str, str, str]:

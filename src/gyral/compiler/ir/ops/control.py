@@ -67,10 +67,14 @@ class YieldOp(Operation):
 
 
 class IfOp(Operation):
-    """One of two regions; each yields the results."""
+    """One of two regions; each yields the results.
+
+    `whole`: the condition is that the launch has all elements of the thread, of which each does several.
+    """
 
     name = "control.if"
     condition = operand(BOOL)
+    whole = attr(bool, default=False)
     then = region()
     orelse = region()
     values = results(SCALAR)
