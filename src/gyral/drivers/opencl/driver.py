@@ -37,6 +37,10 @@ class OpenclDriver:
         with Checked(cl.Error, f"open {self._device.name}"):
             self._context = cl.Context([self._device])
         self._memories = Memories(self.name)
+        self._flags = cl.mem_flags.READ_WRITE
+        if self._device.type & cl.device_type.CPU:
+            # A processor's driver then looks for memory here; for want of it later, PoCL ends the process.
+            self._flags |= cl.mem_flags.ALLOC_HOST_PTR
         self._lines: list[Line] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -320,7 +324,7 @@ class OpenclDriver:
         """A buffer with memory behind it, or None when the device has none left."""
         cl = self._cl
         try:
-            buffer = cl.Buffer(self._context, cl.mem_flags.READ_WRITE, nbytes)
+            buffer = cl.Buffer(self._context, self._flags, nbytes)
             # Memory is found at the first use otherwise, where its lack would be a launch's failure.
             undefined = cl.mem_migration_flags.CONTENT_UNDEFINED
             cl.enqueue_migrate_mem_objects(self._own.native, [buffer], undefined).wait()
