@@ -33,6 +33,7 @@ _BLOCK_WORDS = (
     "grid.span",
     "memory.shared",
 )
+_FOR_ALL = ("grid.barrier", "grid.block_broadcast")
 _FREE_BLOCK = 32  # threads per block where a kernel needs blocks and nobody chose
 
 Extents = tuple[int, int, int]
@@ -300,13 +301,16 @@ class _Launch:
             running = [(one, result) for (one, _), result in zip(waiting, results, strict=True)]
 
     def together(self, op: Op, waiting: Sequence[tuple[_Thread, Request]]) -> list[Any]:
-        """What each thread gets from an op; those that are not active bring nothing to a subgroup."""
+        """What each thread gets from an op; those that are not active bring nothing to sums and the like."""
         if op.name == "message.rescue":
             return self.rescue(op, [one for one, _ in waiting])
-        if not self.program.team or op.traits & SYNC or op.attributes.get("whole"):
+        if not self.program.team or op.name in _FOR_ALL or op.attributes.get("whole"):
             requests = [request for _, request in waiting]
             return together(op, requests, self.subgroup, self.rescues or self.lowest is not None)
-        results = iter(together(op, [r for one, r in waiting if one.alive[0]], self.subgroup))
+        found = together(op, [r for one, r in waiting if one.alive[0]], self.subgroup)
+        results = iter(found)
+        if op.name == "grid.block_reduce":  # they see the same, so that they take the same ways
+            return (found[:1] or [type(waiting[0][1][1])()]) * len(waiting)
         return [next(results) if one.alive[0] else request[1] for one, request in waiting]
 
     def rescue(self, op: Op, threads: Sequence[_Thread]) -> list[int]:
