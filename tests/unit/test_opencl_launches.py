@@ -1,13 +1,15 @@
 """Kernels on the OpenCL device beside what else the runtime does there: limits, checks, streams, copies."""
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 
 import gyral as gy
+from gyral.core.driver import Launch
 from gyral.core.errors import DeviceError, DeviceErrorKind, KernelFault
-from gyral.drivers.opencl import identity
+from gyral.drivers.opencl import driver, identity
 
 pytestmark = pytest.mark.skipif(identity.count() == 0, reason="no OpenCL device is installed here")
 
@@ -111,3 +113,62 @@ def test_threads_and_streams_share_the_device() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.fixture
+def packed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The launches whose arguments are packed from now on."""
+    found: list[object] = []
+    before = driver.pack
+
+    def pack(asked: Launch, *rest: Any) -> bytes:
+        found.append(asked)
+        return before(asked, *rest)
+
+    monkeypatch.setattr(driver, "pack", pack)
+    return found
+
+
+def test_a_bound_launch_is_packed_once(packed: list[object]) -> None:
+    """Repeating it sets no argument again, as long as nothing else was launched with the kernel."""
+    made = gy.full(4, 1, gy.f32, device="opencl")
+    again = double.bind(4, made)
+    for _ in range(3):
+        again()
+    assert (made.numpy().tolist(), len(packed)) == ([8] * 4, 1)
+
+
+def test_a_bound_launch_keeps_to_its_arrays(packed: list[object]) -> None:
+    """Launches on other arrays in between, and memory that is freed, make it set its arguments anew."""
+    one, two = (gy.full(4, 1, gy.f32, device="opencl") for _ in range(2))
+    again = double.bind(4, one)
+    again()
+    double[4](two)
+    again()
+    gone = gy.device("opencl").driver.allocate(4096)
+    gy.device("opencl").driver.free(gone)
+    again()
+    assert (one.numpy().tolist(), two.numpy().tolist(), len(packed)) == ([8] * 4, [2] * 4, 4)
+
+
+def test_a_bound_launch_minds_the_scope() -> None:
+    """It goes on the stream in scope, is limited by the time limit there, and waits for other streams."""
+    made = gy.zeros(1, gy.f32, device="opencl")
+    again = grow.bind(1, made, 2_000_000)
+    with made.device.stream():
+        again()
+    before = made.numpy().tolist()
+    with gy.options(time_limit=0.001), pytest.raises(DeviceError, match=r"0\.001 s"):
+        again()
+    assert before[0] > 0
+
+
+def test_a_bound_launch_runs_at_once_where_the_host_sees_the_memory() -> None:
+    """Memory that was handed to the host holds the result when the call returns."""
+    made = gy.full(4, 1, gy.f32, device="opencl")
+    again = double.bind(4, made)
+    made.buffer.exposed = True
+    again()
+    found = np.empty(4, np.float32)
+    made.device.driver.copy_out(None, memoryview(found).cast("B"), made.address)
+    assert (found.tolist(), made.buffer.marks) == ([2] * 4, {})

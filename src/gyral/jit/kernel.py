@@ -22,6 +22,7 @@ from gyral.jit.parameters import Parameter, bind, parameters_of
 from gyral.jit.plan import bound, dispatch_plan, fits_plan, has_launcher, plan_arguments, plan_kinds
 from gyral.jit.programs import Programs, has_answers
 from gyral.jit.ranks import Unranked, rank_of
+from gyral.jit.repeat import repeated
 from gyral.jit.request import Request
 from gyral.jit.route import Routes
 from gyral.jit.specialise import Spec, Terms, check_tile, declared, specialise, tiled
@@ -125,7 +126,7 @@ class Kernel(Dispatcher):
                 return bound(plan, extents, self._moving(values), launch)
             except TypeError:
                 pass  # a number that only Python converts, such as one of NumPy's rarer scalar types
-        return launch
+        return repeated(self.name, there, program, extents, given, launch)
 
     def compile(self, device: Device | str = "cpu", *types: Any, **options: Any) -> Artifact:
         """Compile for argument types (the annotations' by default) without running. Needs no device."""

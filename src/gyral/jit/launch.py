@@ -195,8 +195,9 @@ def enqueue(device: Device, stream: Stream, buffers: Sequence[Any], put: Callabl
     put(stream.queue)
     # The work waited for all other that uses the memory, so that whoever waits for it waits for that too.
     mark = device.driver.mark(stream.queue)
+    marks = {id(stream.queue): mark}
     for buffer in buffers:
-        buffer.marks = {id(stream.queue): mark}
+        buffer.marks = marks
 
 
 def check_shape(kernel: str, shape: Any, rank: int | None = None) -> tuple[int, ...]:

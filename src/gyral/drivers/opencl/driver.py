@@ -93,10 +93,13 @@ class OpenclDriver:
             if launch.done is not None:
                 launch.done()
             return
-        grid, slots = self._laid_out(program, launch)
-        kernel = program.kernel()
-        self._bind(kernel, program, launch, slots)
-        size, block = global_size(grid, program.block), program.block
+        ready, version = program.ready(), self._memories.version
+        if not ready.holds(launch, version):
+            ready.forget()
+            grid, slots = self._laid_out(program, launch)
+            self._bind(ready.kernel, program, launch, slots)
+            ready.note(launch, version, global_size(grid, program.block))
+        kernel, size, block = ready.kernel, ready.size, program.block
         enqueue = self._cl.enqueue_nd_range_kernel
         there = queue.line if queue is not None else self._own
         mark = there.put(

@@ -37,9 +37,13 @@ class Memory:
 
 
 class Memories:
-    """The live allocations of one device. Safe for use by many threads."""
+    """The live allocations of one device. Safe for use by many threads.
+
+    `version` counts what was freed: as long as it stays, every address stays what it is.
+    """
 
     def __init__(self, device: str) -> None:
+        self.version = 0
         self._device = device
         self._live: dict[int, Memory] = {}
         self._next = 1
@@ -69,6 +73,7 @@ class Memories:
             if self._live.get(number) is not memory:
                 raise StateError(f"this memory of {self._device} was freed before")
             del self._live[number]
+            self.version += 1
             self._freed.append(number)
 
     def clear(self) -> list[Memory]:
@@ -77,6 +82,7 @@ class Memories:
             self._closed = True
             alive = list(self._live.values())
             self._live.clear()
+            self.version += 1
         return alive
 
     def buffer(self, address: int) -> Any:

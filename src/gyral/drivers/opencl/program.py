@@ -20,6 +20,36 @@ _SHOWN = 4000
 """Characters of a build log that an error repeats."""
 
 
+class Ready:
+    """A kernel object, and the launch whose arguments it holds.
+
+    `version` is that of the device's memory then: when memory was freed since, buffers are looked up anew.
+    """
+
+    __slots__ = ("_arguments", "_shape", "_version", "kernel", "size")
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+        self.size = (0, 0, 0)
+        self._arguments: Sequence[Any] | None = None
+        self._shape: tuple[int, ...] = ()
+        self._version = 0
+
+    def holds(self, launch: Launch, version: int) -> bool:
+        """Whether it is ready for this launch."""
+        same = self._arguments is launch.arguments and self._shape == launch.shape
+        return same and self._version == version and launch.record is None
+
+    def forget(self) -> None:
+        """Be ready for nothing, as the arguments are about to change."""
+        self._arguments = None
+
+    def note(self, launch: Launch, version: int, size: tuple[int, int, int]) -> None:
+        """Be ready for a launch, of so many threads per axis. Keeps nothing of it alive but numbers."""
+        self._arguments = launch.arguments if launch.record is None else None
+        self._shape, self._version, self.size = launch.shape, version, size
+
+
 class Program:
     """Built code. Arguments are state of OpenCL's kernel objects, so that each thread has one of its own."""
 
@@ -32,11 +62,11 @@ class Program:
         self._make = make
         self._local = threading.local()
 
-    def kernel(self) -> Any:
+    def ready(self) -> Ready:
         """This thread's kernel object."""
-        found = getattr(self._local, "kernel", None)
+        found = getattr(self._local, "ready", None)
         if found is None:
-            found = self._local.kernel = self._make()
+            found = self._local.ready = Ready(self._make())
         return found
 
     def fresh(self) -> Any:
