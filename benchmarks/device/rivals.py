@@ -45,7 +45,7 @@ class Rival(Protocol):
 
 
 class Gyral:
-    """The kernels of `gyral.cli.bench.kernels`, as a user launches them."""
+    """The kernels of `gyral.cli.bench.kernels`, bound once: the other side's hold their arguments too."""
 
     def __init__(self, device: str, clock: Callable[[], float], own_clock: bool) -> None:
         self.name = "gyral"
@@ -66,8 +66,7 @@ class Gyral:
     def launch(self, step: Step, held: Mapping[str, Any], numbers: Mapping[str, Any]) -> Launch:
         given = [held[name] if name in held else numbers[name] for name in step.arguments]
         kernel = getattr(kernels, step.kernel)
-        launch = kernel[step.shape] if step.block is None else kernel[step.shape, step.block]
-        return lambda: launch(*given)
+        return kernel.bind(step.shape, *given, block=step.block)
 
     def seconds(self, launches: Sequence[Launch]) -> float:
         driver: Any = self.device.driver
