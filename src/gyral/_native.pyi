@@ -343,6 +343,14 @@ def await_device(query: int, handle: int, pending: int, seconds: float | None = 
     After `seconds` it gives `pending`. The GIL is given up meanwhile; what a signal handler raises is raised.
     """
 
+def encode_launches(stage: int, calls: tuple[int, int, int], table: Buffer) -> None:
+    """Put launches on a compute pass of WebGPU.
+
+    `calls`: addresses of the C functions that set the pipeline, set a bind group and dispatch. Of each launch
+    `table` has pipeline, bind group (8 bytes each), the parameters' offset, groups along x, y and z (4 each).
+    ValueError when that is not its size. The GIL is given up meanwhile.
+    """
+
 class Dispatcher:
     """Base of kernels. A subclass sets `rank` and gives the three methods below.
 

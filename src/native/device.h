@@ -92,4 +92,7 @@ PyObject *gy_device_bind(GyPlan *plan, const int64_t shape[3], PyObject *args, P
 /* await.c */
 PyObject *gy_await_py(PyObject *module, PyObject *args, PyObject *kwargs);
 
+/* encode.c */
+PyObject *gy_encode_py(PyObject *module, PyObject *args);
+
 #endif

@@ -44,6 +44,7 @@ static PyMethodDef methods[] = {
     {"topology", (PyCFunction)(void (*)(void))gy_topology_py, METH_VARARGS | METH_KEYWORDS, NULL},
     {"set_topology", (PyCFunction)(void (*)(void))gy_set_topology_py, METH_VARARGS | METH_KEYWORDS, NULL},
     {"host_key", gy_host_key, METH_NOARGS, NULL},
+    {"encode_launches", gy_encode_py, METH_VARARGS, NULL},
     {"await_device", (PyCFunction)(void (*)(void))gy_await_py, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };

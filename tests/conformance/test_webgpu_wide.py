@@ -1,4 +1,4 @@
-"""Threads that do four neighbouring elements on WebGPU give what NumPy gives, wherever arrays begin and end."""
+"""Threads that do four neighbours on WebGPU give what NumPy gives, wherever arrays begin and end."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.wgsl_programs import bump, churn, saxpy
 
-from gyral.core.driver import Bits, DeviceCopies, Graphs, Launch, Pointer, Timing
+from gyral.core.driver import Bits, DeviceCopies, Graphs, Launch, Pointer, Step, Timing
 from gyral.core.errors import DeviceError, DeviceErrorKind, StateError, UnsupportedError
 from gyral.drivers.webgpu import link
 from gyral.drivers.webgpu.driver import WebGpuDriver, open_webgpu
@@ -171,10 +171,20 @@ def test_a_fill_with_zero_clears(driver: WebGpuDriver) -> None:
     assert get(driver, pointer, "u4").tolist() == [0, 1, 2, 3, *[0] * 8, *range(12, 64)]
 
 
+def test_a_graph_runs_without_the_native_module(
+    driver: WebGpuDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the native module could not be built, Python puts a graph's launches on the device."""
+    monkeypatch.setattr(link.native, "module", None)
+    _, px = put(driver, np.zeros(64, "u4"))
+    program = driver.load(bump())
+    graph = driver.record([Step(program, Launch((64,), [px, Bits(n)]), ()) for n in (1, 2)])
+    driver.replay(None, graph)
+    assert get(driver, px, "u4").tolist() == [3] * 64
+
+
 def test_a_graph_runs_again_with_other_arguments(driver: WebGpuDriver) -> None:
     """Recorded steps run in order each time; a step given new arguments uses them from then on."""
-    from gyral.core.driver import Step
-
     _, px = put(driver, np.zeros(64, "u4"))
     _, py = put(driver, np.zeros(64, "u4"))
     program, queue = driver.load(bump()), driver.queue()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
 from gyral.core.driver import Launch
-from gyral.drivers.webgpu.link import Dispatch
+from gyral.drivers.webgpu.link import Dispatch, Series
 from gyral.drivers.webgpu.program import Program
 from gyral.drivers.webgpu.session import Session
 
@@ -29,7 +30,7 @@ class Graph:
         self.ring = session.link.buffer(max(room, 16), "UNIFORM|COPY_DST")
         self._items: list[Dispatch | None] = [None] * len(self.programs)
         self._keep: list[Any] = [None] * len(self.programs)
-        self._ready: list[Dispatch] | None = None
+        self._ready: list[Series] | None = None
 
     def set(self, number: int, launch: Launch, prepared: Prepared | None) -> None:
         """Give a step its launch; None stands for one without threads."""
@@ -44,8 +45,14 @@ class Graph:
         self._items[number] = (pipeline._internal, group._internal, offset, *blocks)
         self._keep[number] = (group, launch.keep)
 
-    def items(self) -> list[Dispatch]:
+    def items(self) -> list[Series]:
         """What a run puts on the device."""
         if self._ready is None:
-            self._ready = [item for item in self._items if item is not None]
+            launches = [item for item in self._items if item is not None]
+            self._ready = [Series(launches, b"".join(map(self._packed, launches)))] if launches else []
         return self._ready
+
+    def _packed(self, launch: Dispatch) -> bytes:
+        pipeline, group, offset, *blocks = launch
+        address = self._session.link.address
+        return struct.pack("=2Q4I", address(pipeline), address(group), offset[0], *blocks)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from time import sleep
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from gyral.core import native
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError, DeviceErrorKind
 from gyral.drivers.webgpu import library
@@ -22,6 +23,16 @@ Dispatch: TypeAlias = tuple[Any, Any, Any, int, int, int]
 """Native handles of pipeline and bind group, a C array with the parameters' offset, groups along x, y, z."""
 Command: TypeAlias = Callable[[Any], None]
 """Something other than a launch, put on a native command encoder."""
+
+
+class Series(NamedTuple):
+    """Launches behind one another. `table` has them for C: see `_native.encode_launches`."""
+
+    launches: Sequence[Dispatch]
+    table: bytes
+
+
+Item: TypeAlias = Dispatch | Command | Series
 
 
 class _Raised(threading.local):
@@ -54,6 +65,10 @@ class Link:
         self._encoder = ffi.new("WGPUCommandEncoderDescriptor *")
         self._pass = ffi.new("WGPUComputePassDescriptor *")
         self._finish = ffi.new("WGPUCommandBufferDescriptor *")
+        self._calls = tuple(
+            self.address(getattr(self.lib, f"wgpuComputePassEncoder{name}"))
+            for name in ("SetPipeline", "SetBindGroup", "DispatchWorkgroups")
+        )
         self._polling = threading.Lock()
         _links[self._number] = self
 
@@ -70,7 +85,11 @@ class Link:
                 self.device.queue._internal, buffer._internal, offset, source, len(source)
             )
 
-    def submit(self, items: Iterable[Dispatch | Command]) -> int:
+    def address(self, handle: Any) -> int:
+        """A native handle or function as a number."""
+        return int(self.ffi.cast("uintptr_t", handle))
+
+    def submit(self, items: Iterable[Item]) -> int:
         """Encode items, in order, and start them; gives the number to wait for."""
         lib = self.lib
         with library.catching():
@@ -166,7 +185,7 @@ class Link:
         """Give the device back."""
         self.device.destroy()
 
-    def _encode(self, encoder: Any, items: Iterable[Dispatch | Command]) -> None:
+    def _encode(self, encoder: Any, items: Iterable[Item]) -> None:
         lib = self.lib
         bind, run = lib.wgpuComputePassEncoderSetBindGroup, lib.wgpuComputePassEncoderDispatchWorkgroups
         stage = current = None
@@ -178,6 +197,10 @@ class Link:
                 continue
             if stage is None:
                 stage, current = lib.wgpuCommandEncoderBeginComputePass(encoder, self._pass), None
+            if isinstance(item, Series):
+                self._encode_series(stage, item)
+                current = None
+                continue
             pipeline, group, offset, x, y, z = item
             if pipeline is not current:
                 lib.wgpuComputePassEncoderSetPipeline(stage, pipeline)
@@ -185,6 +208,15 @@ class Link:
             bind(stage, 0, group, 1, offset)
             run(stage, x, y, z)
         self._end(stage)
+
+    def _encode_series(self, stage: Any, series: Series) -> None:
+        if native.module is not None:
+            native.module.encode_launches(self.address(stage), self._calls, series.table)
+            return
+        for pipeline, group, offset, x, y, z in series.launches:
+            self.lib.wgpuComputePassEncoderSetPipeline(stage, pipeline)
+            self.lib.wgpuComputePassEncoderSetBindGroup(stage, 0, group, 1, offset)
+            self.lib.wgpuComputePassEncoderDispatchWorkgroups(stage, x, y, z)
 
     def _end(self, stage: Any) -> None:
         if stage is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gyral.core.errors import DeviceError, DeviceErrorKind
-from gyral.drivers.webgpu.link import Command, Dispatch, Link
+from gyral.drivers.webgpu.link import Command, Item, Link
 
 Call: TypeAlias = tuple[Any, Callable[[], None]]
 """Something to call, and the queue whose failure it is when it raises."""
@@ -37,7 +37,7 @@ class Session:
         self.ring = link.buffer(_RING, "UNIFORM|COPY_DST")
         self._step = max(link.limits["min-uniform-buffer-offset-alignment"], 16)
         self._parameters = bytearray()
-        self._items: list[Dispatch | Command] = []
+        self._items: list[Item] = []
         self._keep: list[Any] = []
         self._offsets: dict[int, Any] = {}
         self._reads: list[_Read] = []
@@ -69,7 +69,7 @@ class Session:
         """Bytes that parameters take up, so that those behind them begin where a binding may."""
         return -(-nbytes // self._step) * self._step
 
-    def put(self, item: Dispatch | Command, keep: Any = None) -> None:
+    def put(self, item: Item, keep: Any = None) -> None:
         """Add work. It starts now if the device has nothing to do, else with the work behind it."""
         self._items.append(item)
         if keep is not None:
@@ -77,7 +77,7 @@ class Session:
         if len(self._items) >= _LONGEST or self.link.idle():
             self.flush()
 
-    def put_all(self, items: Sequence[Dispatch | Command]) -> None:
+    def put_all(self, items: Sequence[Item]) -> None:
         """Add work and start it."""
         self._items += items
         self.flush()
