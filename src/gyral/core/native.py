@@ -107,8 +107,34 @@ if TYPE_CHECKING or module is None:
             """UnsupportedError: there is nothing that launches."""
             return require("this device")
 
+    class Ref:
+        """What a reference to an actor derives from: sends without Python."""
+
+        __slots__ = ("gen", "mail", "slot")
+
+        slot: int
+        gen: int
+        mail: Any
+
+        def __new__(cls, mail: Any, slot: int, gen: int, accepts: Any) -> Self:
+            """UnsupportedError: there is nothing that sends."""
+            return require("a system of actors")
+
+        def tell(self, message: Any, *fields: Any, **options: Any) -> None:
+            """Send a message, or one made of a message class and its fields."""
+            require("a system of actors")
+
+        def tell_many(self, messages: Any, kind: Any = None) -> int:
+            """Send as many as there is room for; how many."""
+            return require("a system of actors")
+
+        def ask_sync(self, message: Any, timeout: float | None = None) -> Any:
+            """Send a message and wait for the reply."""
+            return require("a system of actors")
+
 else:
     Dispatcher = module.Dispatcher
+    Ref = getattr(module, "Ref", object)  # until it is built
     DeviceQueue = module.DeviceQueue
     DeviceMemory = module.DeviceMemory
     DeviceArrayBase = module.DeviceArrayBase

@@ -43,6 +43,11 @@ class Chain:
         self.spelling = spelling
 
     @property
+    def functions(self) -> tuple[Any, ...]:
+        """The kernels' functions."""
+        return tuple(link.function for link in self.links)
+
+    @property
     def __name__(self) -> str:
         """What the kernel made of it is called."""
         return self.name
@@ -54,6 +59,4 @@ class Chain:
 
 def functions_of(function: Callable[..., Any]) -> tuple[Any, ...]:
     """The functions behind what a kernel is made of."""
-    if isinstance(function, Chain):
-        return tuple(link.function for link in function.links)
-    return (function,)
+    return getattr(function, "functions", None) or (function,)

@@ -14,7 +14,7 @@ from gyral.compiler.emit.llvm.program import ENTRY, Emitted, emit
 from gyral.compiler.frontend.annotations import WEAK_BOOL, WEAK_FLOAT, WEAK_INT, Argument
 from gyral.compiler.frontend.annotations import StaticValue as CompilerStatic
 from gyral.compiler.frontend.frame import Promotion
-from gyral.compiler.frontend.lower import Lowered, lower_kernel
+from gyral.compiler.frontend.lower import Lowered, lower_kernel, lower_resident
 from gyral.compiler.ir.graph import Module, Op
 from gyral.compiler.ir.printer import print_module
 from gyral.core.artifact import Artifact
@@ -24,6 +24,7 @@ from gyral.core.span import Span
 from gyral.jit.arguments import Kind, StaticValue, Weak
 from gyral.jit.chain import Chain, Link
 from gyral.jit.joined import join
+from gyral.jit.loop import Loop
 from gyral.jit.machine import assembly_of, host, image_of
 from gyral.jit.request import Request
 
@@ -111,6 +112,8 @@ def lowered(request: Request) -> Lowered:
             frozen=frozen,
         )
 
+    if isinstance(request.function, Loop):
+        return lower_resident(request.function.build())
     if isinstance(request.function, Chain):
         return join(request, request.function, lower)
     return lower(Link(request.function, request.rank, ()), request.kinds, request.frozen)

@@ -19,7 +19,7 @@ from typing import Any
 
 from gyral.core.dtypes import Array, ArrayType, DType, GenericInput, In, Static, StaticType, StructType, Vec
 from gyral.core.span import Span
-from gyral.jit.chain import Chain, functions_of
+from gyral.jit.chain import functions_of
 
 _SCHEME = "2"
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
@@ -59,8 +59,7 @@ def fingerprint(function: Callable[..., Any]) -> Fingerprint:
     walk = _Walk()
     for each in functions_of(function):
         walk.function(each)
-    if isinstance(function, Chain):
-        _feed(walk.text, function.spelling)
+    _feed(walk.text, getattr(function, "spelling", ""))
     captures = tuple(sorted(walk.captures.items()))
     return Fingerprint(
         walk.text.hexdigest(), tuple(walk.functions), captures, tuple(walk.places), walk.prints

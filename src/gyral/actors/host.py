@@ -1,0 +1,41 @@
+"""What keeps a loop running: the one protocol behind which the ways of residing stand."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gyral.actors.world import World
+
+
+class Host(Protocol):
+    """Runs the loop of one world on one device.
+
+    Between `pause` and `resume` the loop stands at message boundaries and the world's memory, as the host
+    sees it, is whole and may be changed.
+    """
+
+    @property
+    def mail(self) -> Any:
+        """The `_native.Mail` that host threads send by."""
+        ...
+
+    @property
+    def way(self) -> str:
+        """Either "resident": the loop stays on the device; or "batched": it is dispatched again and again."""
+        ...
+
+    def start(self, world: World, program: Any) -> None:
+        """Let a world's loop run."""
+        ...
+
+    def pause(self, timeout: float) -> bool:
+        """Bring all workers to a message boundary; False when one does not come in time."""
+        ...
+
+    def resume(self) -> None:
+        """Let the workers go on."""
+        ...
+
+    def stop(self, timeout: float) -> bool:
+        """End the loop; False when a worker had to be given up."""
+        ...

@@ -1,0 +1,64 @@
+"""Loops on the CPU: one native thread per worker that stays in the compiled loop, with the GIL released."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from gyral.actors.world import World
+from gyral.core import native
+from gyral.core.driver import Bits, Pointer
+from gyral.drivers.cpu.slots import pack
+
+ENDLESS = 0xFFFFFFFF
+
+
+class ThreadHost:
+    """The CPU's host. `spins`: idle turns of a worker before it parks."""
+
+    way = "resident"
+
+    def __init__(self, spins: int, stall: float, hang_after: float) -> None:
+        self._spins, self._stall, self._hang_after = spins, stall, hang_after
+        self._mail: Any = None
+        self._held: Any = None
+
+    @property
+    def mail(self) -> Any:
+        """What host threads send by."""
+        return self._mail
+
+    def start(self, world: World, program: Any) -> None:
+        """Start a thread per worker. The code and the memory are kept until they are joined."""
+        if self._mail is None:
+            self._mail = native.require("a system of actors").Mail(world.arena)
+        else:
+            self._mail.rebind(world.arena)
+        count, threads = world.geometry.workers, program.signature.item
+        arguments = [_pointer(a) for a in world.arguments()]
+        slots = pack([*arguments, Bits(ENDLESS), Bits(self._spins)])
+        block = threads[2]
+        record = b"\0" * 8
+        frame = struct.pack("<9q", 1, 1, count * block, 1, 1, block, 1, 1, count) + record + slots
+        workers = [(program.code, frame, program.signature.scratch_bytes)] * count
+        self._held = (world, program)
+        self._mail.start(workers, stall=self._stall, hang_after=self._hang_after)
+
+    def pause(self, timeout: float) -> bool:
+        """Bring all workers to a message boundary."""
+        return self._mail.pause(timeout)
+
+    def resume(self) -> None:
+        """Let the workers go on."""
+        self._mail.resume()
+
+    def stop(self, timeout: float) -> bool:
+        """Join the threads."""
+        ended = self._mail.stop(timeout)
+        if ended:
+            self._held = None
+        return ended
+
+
+def _pointer(array: Any) -> Pointer:
+    return Pointer(array.__array_interface__["data"][0], array.shape, array.strides)
