@@ -52,6 +52,7 @@ class OpenCl(Dialect):
         self.whole_blocks = (
             "branched_barriers" in options.features
         )  # PoCL 3 loses stores behind such barriers
+        self.barriers_close = not self.whole_blocks  # and conditions at the end of such branches
 
     def as_bits(self, t: DType, a: str) -> str:
         return f"as_{'ulong' if t is f64 else 'uint'}({a})"

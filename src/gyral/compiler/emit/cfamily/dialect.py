@@ -30,6 +30,8 @@ class Dialect(ABC):
     """Suffix of a 64-bit literal."""
     spaces: ClassVar[dict[str, str]] = {"global": "", "shared": "", "local": ""}
     """What stands before the type of a pointer into each space."""
+    barriers_close: bool = False
+    """Whether a barrier must stand at the end of a side of a branch that has others in it."""
     whole_blocks: bool = True
     """Whether a body with barriers is written twice: without guards too, for blocks with all threads."""
     proves_uniform: ClassVar[bool] = False

@@ -11,6 +11,7 @@ from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops import control as flow
 from gyral.compiler.ir.ops.arith import ConstOp
 from gyral.compiler.ir.ops.message import RequireOp
+from gyral.compiler.ir.traits import SYNC
 from gyral.core.dtypes import DType, u32, u64
 
 ALIVE = "alive"
@@ -22,6 +23,11 @@ SOUND = "sound"
 def is_mortal(op: Op) -> bool:
     """Whether a thread may become inactive in here."""
     return any(isinstance(inner, RequireOp) for inner in op.walk())
+
+
+def _waits(op: Op) -> bool:
+    """Whether threads of the block wait for one another in here."""
+    return any(bool(inner.traits & SYNC) for inner in op.walk())
 
 
 @contextmanager
@@ -50,6 +56,8 @@ def _if(w: Writer, op: Any) -> None:
             w.region(side)
             for target, (slot, _) in zip(targets, wanted, strict=True):
                 w.put(f"{target} = {w.of(side.terminator.operands[slot])};")
+            if w.dialect.barriers_close and any(_waits(inner) for inner in side.ops):
+                w.put(*w.dialect.barrier())
         w.depth -= 1
     w.put("}")
     _after(w, op)
