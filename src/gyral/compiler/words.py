@@ -172,6 +172,18 @@ serve = _resident("serve", f"{_MESSAGE} role entry", "Call a handler; its reply 
 remember = _resident("remember", f"{_MESSAGE} role entry", "Keep a copy of an actor's record.")
 restore = _resident("restore", f"{_MESSAGE} role entry", "Take the copy of an actor's record back.")
 give = _resident("give", "arena cell reply", "Write a reply and its type into a cell.")
+WAYS = ("batched", "endless")
+batched, endless = (
+    RESIDENT_WORDS.setdefault(name, Word(name, (), doc))
+    for name, doc in zip(
+        WAYS,
+        (
+            "Whether the loop runs in supersteps, each a launch; known when compiling.",
+            "Whether the loop returns only when told, not to rest; known when compiling.",
+        ),
+        strict=True,
+    )
+)
 rescue = RESIDENT_WORDS["rescue"] = Word(
     "rescue", (), "Make the block's threads active again; the site of a check that failed, or 0xFFFFFFFF."
 )

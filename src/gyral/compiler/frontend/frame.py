@@ -57,7 +57,7 @@ class Unit:
     `named`: words that need a block, `axes`: axes named, `ids`: ranks said by global_ids; each with the
     finding that says so where it turns out wrong.
     `resident`, for a loop that stays on the device and calls handlers: emits whether work may go on, asked at
-    the end of each turn of a handler's loops.
+    the end of each turn of a handler's loops. `way`: how it stays, as `program.Way` says.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Unit:
     ids: dict[int, Diagnostic] = field(default_factory=dict)
     specialise: Callable[..., tuple[str, Datum]] | None = None
     resident: Callable[[Frame], Value] | None = None
+    way: str = ""
 
     def is_trusted(self, fn: Callable[..., Any]) -> bool:
         """Whether a function is part of a resident loop itself, which neither checks nor watches its loops."""

@@ -130,7 +130,7 @@ def lower_resident(program: ResidentProgram) -> Lowered:
     module = Lowered()
     unit = Unit(
         resident.loop.__name__, module, True, False, program.block, {},
-        plain_functions=True, specialise=specialise, resident=Resident(program),
+        plain_functions=True, specialise=specialise, resident=Resident(program), way=program.way,
     )  # fmt: skip
     source = source_of(resident.loop)
 

@@ -8,6 +8,10 @@ from typing import Any, Literal, TypeAlias
 
 from gyral.core.dtypes import ElementType, StructType, u32
 
+Way: TypeAlias = Literal["threads", "batched", "endless"]
+"""How a loop stays. "threads": in a host's threads, where it returns to rest and to wake others. "batched":
+in supersteps, each a launch: messages are seen one launch later, and atomics need no order. "endless": in one
+launch, which returns only when told; what it shares with the host is ordered for the whole system."""
 FieldKind: TypeAlias = Literal["state", "fixed", "buffer"]
 
 
@@ -82,3 +86,4 @@ class ResidentProgram:
     classes: tuple[ActorClass, ...]
     messages: Mapping[StructType, int] = field(default_factory=dict)
     block: tuple[int, ...] = (1,)
+    way: Way = "threads"

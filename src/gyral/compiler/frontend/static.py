@@ -12,6 +12,7 @@ from gyral.compiler.frontend.frame import Unit
 from gyral.compiler.frontend.logic import PREDICATES
 from gyral.compiler.frontend.resolve import ABSENT, frozen_value, outside
 from gyral.compiler.frontend.values import Const, Datum, Host, Memory
+from gyral.compiler.words import WAYS, Word
 from gyral.core.dtypes import DType, StructType, Vec
 
 
@@ -60,7 +61,16 @@ class Static:
             return FOLDS[type(node.op)](self._number(node.left), self._number(node.right))
         if isinstance(node, ast.Attribute):
             return self._attribute(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and self.unit.way:
+            return self._way(node.func.id)
         raise NotStatic
+
+    def _way(self, name: str) -> bool:
+        """Whether a resident loop stays the way that a word asks for."""
+        word = outside(self.fn, name)
+        if name in self.local or not isinstance(word, Word) or word.name not in WAYS:
+            raise NotStatic
+        return word.name == self.unit.way
 
     def _number(self, node: ast.expr) -> Any:
         found = self._value(node)

@@ -52,7 +52,7 @@ from gyral.compiler.ir.ops.subgroup import (
     SubgroupSizeOp,
 )
 from gyral.compiler.ir.types import MemType
-from gyral.compiler.words import Word
+from gyral.compiler.words import WAYS, Word
 from gyral.core.dtypes import DType, StructType, Vec, bool_, i32, index
 
 Handler: TypeAlias = Callable[[Frame, Word, list[Datum], ast.Call], Datum]
@@ -183,10 +183,21 @@ def _target(
 
 def _order(f: Frame, args: list[Datum], word: Word, node: ast.Call) -> dict[str, Any]:
     name = f"gy.{word.name}"
-    return {
+    found = {
         "order": option(f, args[-2], ORDERS, name, "order", node),
         "scope": option(f, args[-1], SCOPES, name, "scope", node),
     }
+    if f.unit.is_trusted(f.fn):
+        if f.unit.way == "batched":  # nobody else reads in a superstep what is written in it
+            found["order"] = "relaxed"
+        elif f.unit.way == "endless":  # the other end may be the host's
+            found["scope"] = "system"
+    return found
+
+
+def way(f: Frame, word: Word, args: list[Datum], node: ast.Call) -> Datum:
+    """Whether the loop stays in the way that the word names."""
+    return Const(f.unit.way == word.name)
 
 
 def atomic_rmw(f: Frame, word: Word, args: list[Datum], node: ast.Call) -> Datum:
@@ -341,6 +352,7 @@ HANDLERS: dict[str, Handler] = {
     "block_broadcast": broadcast,
     "block_exclusive_sum": scan(BlockScanOp),
     "rescue": simple(RescueOp),
+    **dict.fromkeys(WAYS, way),
     "dot": plain(maths.dot),
     "cross": plain(maths.cross),
     "length": plain(maths.length),

@@ -4,7 +4,7 @@ Sends are staged while a handler runs and published when it ended well.
 """
 
 from gyral.compiler.stdlib.arena import bump, control_of, publish, put, read, see
-from gyral.compiler.words import atomic_compare_exchange, block_broadcast, local_id
+from gyral.compiler.words import atomic_compare_exchange, batched, block_broadcast, local_id
 from gyral.core import wire
 from gyral.core.dtypes import u32
 
@@ -32,7 +32,7 @@ def free_slots(arena, sys, header, wanted):
     used = read(arena, header + wire.LN_TAIL) + read(arena, header + wire.LN_STAGED)
     free = depth - (used - read(arena, header + wire.LN_SEEN))
     if free < wanted:
-        if read(arena, wire.SYS_BATCHED) != 0:
+        if batched():
             head = see(arena, header + wire.LN_ROOM)
         else:
             head = see(arena, header + wire.LN_HEAD)

@@ -26,9 +26,11 @@ from gyral.compiler.words import (
     atomic_compare_exchange,
     atomic_load,
     atomic_store,
+    batched,
     block_broadcast,
     block_id,
     dispatch,
+    endless,
     give,
     local_id,
     remember,
@@ -44,7 +46,10 @@ UNKNOWN = 0xFFFFFFF0
 
 
 def loop(arena, world, budget, spins):
-    """Serve a worker's lanes until told to return, idle for `spins` turns, or done with `budget` messages."""
+    """Serve a worker's lanes until told to return, idle for `spins` turns, or done with `budget` messages.
+
+    A batched loop returns when it went idle or is done, an endless one when told alone.
+    """
     sys = read_system(arena)
     w = u32(block_id(0))
     at = sys.worker_at + w * wire.WORKER_WORDS
@@ -59,14 +64,15 @@ def loop(arena, world, budget, spins):
             put(arena, at + wire.WK_HEARTBEAT, arena[at + wire.WK_HEARTBEAT] + 1)
             total += did
             idle = idle + 1 if did == 0 else u32(0)
-            if see(arena, at + wire.WK_WAKE) != 0:
-                reason = u32(wire.EXIT_WAKE)
-                going = False
-            elif total >= budget:
-                reason = u32(wire.EXIT_BUDGET)
-                going = False
-            elif idle >= spins:
-                going = False
+            if not endless():
+                if not batched() and see(arena, at + wire.WK_WAKE) != 0:
+                    reason = u32(wire.EXIT_WAKE)
+                    going = False
+                elif total >= budget:
+                    reason = u32(wire.EXIT_BUDGET)
+                    going = False
+                elif idle >= spins:
+                    going = False
     put(arena, at + wire.WK_REASON, reason)
 
 
@@ -135,7 +141,7 @@ def drain(arena, world, sys, w, at, lane, origin, aside):
 
 def arrived(arena, sys, header, slot, head):
     """Whether the message at `head` was published. A batched device goes by what the host saw before."""
-    if sys.batched != 0:
+    if batched():
         here = see(arena, header + wire.LN_LIMIT) != head
     else:
         here = see(arena, slot + wire.STAMP) == head + 1
