@@ -197,6 +197,27 @@ def test_opencl_leaves_contraction_to_a_compiler_that_may_do_all() -> None:
     }
 
 
+ESCAPE = """
+@gy.kernel
+def k(x: gy.Array[gy.f32], n: gy.i32):
+    i = gy.global_id()
+    value, turn = x[i], 0
+    while turn < n and value * value < 4.0:
+        value = value * value + 0.25
+        turn += 1
+    x[i] = value + turn
+"""
+
+
+@pytest.mark.parametrize("column, exits", [("cuda", 1), ("opencl", 2)])
+def test_opencl_leaves_a_loop_by_the_first_condition_that_fails(column: str, exits: int) -> None:
+    """The second one is computed behind the first exit there; other devices decide by both at once."""
+    text = text_of(trial(ESCAPE, 8, ramp(8).astype("f4"), 5), column)
+    loop = text[text.index("for (;;)") :]
+    assert loop.count("break;") == exits
+    assert (loop.index("break;") < loop.index(" * ")) == (exits == 2)
+
+
 TRANSPOSE = """
 @gy.kernel
 def k(x: gy.Array[gy.f32, 2], y: gy.Array[gy.f32, 2]):

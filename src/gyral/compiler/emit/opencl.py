@@ -40,6 +40,7 @@ class OpenCl(Dialect):
     `relaxed`: the compiler may contract and re-associate everything, and does that better than we.
     """
 
+    tests_in_turn: ClassVar[bool] = True
     spaces: ClassVar[dict[str, str]] = {
         "global": "volatile global ",
         "shared": "volatile local ",
@@ -70,7 +71,7 @@ class OpenCl(Dialect):
         memory, t = place.memory, self.cell_type(place.dtype, False)
         t = t if memory.alone else f"any_{t}"
         name = self.pointer_name(place)
-        kind = f"global {'' if memory.writes else 'const '}{t} *"
+        kind = f"global {'const ' if memory.fixed else ''}{t} *"
         promise = "restrict " if memory.alone else ""
         return [f"{kind}{promise}const {name} = ({kind})(m{memory.number} + {self._slot(memory.name)});"]
 

@@ -34,6 +34,8 @@ class Dialect(ABC):
     """Whether a barrier must stand at the end of a side of a branch that has others in it."""
     whole_blocks: bool = True
     """Whether a body with barriers is written twice: without guards too, for blocks with all threads."""
+    tests_in_turn: ClassVar[bool] = False
+    """Whether a loop that goes on under two conditions is left by each as soon as it is known."""
     proves_uniform: ClassVar[bool] = False
     """Whether the language refuses barriers it cannot prove to be in uniform control: see `is_proven`."""
     broadcast_barriers: ClassVar[bool] = True

@@ -9,9 +9,10 @@ from typing import Any
 from gyral.compiler.emit.cfamily.writer import Mode, Writer
 from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops import control as flow
-from gyral.compiler.ir.ops.arith import ConstOp
+from gyral.compiler.ir.ops.arith import AndOp, ConstOp
 from gyral.compiler.ir.ops.message import RequireOp
 from gyral.compiler.ir.traits import SYNC
+from gyral.compiler.ir.traits import PURE
 from gyral.core.dtypes import DType, u32, u64
 
 ALIVE = "alive"
@@ -176,15 +177,46 @@ def _while(w: Writer, op: Any) -> None:
             left.append((w.variable(value), given))
     mortal = w.mode is Mode.ACTIVE and is_mortal(op)
     with w.scope(w.dialect.endless), _inside(w, op, go, known=not mortal):
-        w.region(op.test)
-        with w.scope(f"if ({w.dialect.negate(_watched(w, op, w.of(go)))}) {{"):
-            w.put(*(f"{name} = {w.of(given)};" for name, given in left), "break;")
+        early = _early(w, op, {given for _, given in left})
+        if early:
+            for inner in op.test.ops[:early]:
+                w.op(inner)
+            _leave(w, op, op.test.ops[early - 1].results[0], left)
+            for inner in op.test.ops[early:-2]:
+                w.op(inner)
+            go = next(each for each in go.owner.operands if each.owner is not op.test.ops[early - 1])
+        else:
+            w.region(op.test)
+        _leave(w, op, go, left)
         for arg, given in zip(op.body.args, passed, strict=True):
             w.names[arg] = w.of(given)
         w.known = True
         w.region(op.body)
         _assign(w, targets, op.body.terminator.operands)
     _after(w, op)
+
+
+def _early(w: Writer, op: Any, leaving: set[Value]) -> int:
+    """How many of a test's ops give the first of its two conditions, where it may end the loop at once.
+
+    Where a processor plays the device, a jump that is foretold costs less than the second condition.
+    """
+    ops, go = op.test.ops[:-1], op.test.terminator.operands[0]
+    both = go.owner
+    if not (w.dialect.tests_in_turn and w.mode is Mode.PLAIN and isinstance(both, AndOp)):
+        return 0
+    if ops[-1:] != [both] or len(go.uses) > 1 or both.lhs is both.rhs:
+        return 0
+    conditions = both.lhs.owner, both.rhs.owner
+    first = next((k + 1 for k, inner in enumerate(ops) if inner in conditions), 0)
+    rest = ops[first:-1]
+    return first if all(inner.traits & PURE and leaving.isdisjoint(inner.results) for inner in rest) else 0
+
+
+def _leave(w: Writer, op: Op, go: Value, left: list[tuple[str, Value]]) -> None:
+    """Break out of a loop unless `go`, with the values that it leaves."""
+    with w.scope(f"if ({w.dialect.negate(_watched(w, op, w.of(go)))}) {{"):
+        w.put(*(f"{name} = {w.of(given)};" for name, given in left), "break;")
 
 
 def _begin(w: Writer, arg: Value, first: str) -> str:
