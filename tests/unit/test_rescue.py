@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.emitted import hosts
-from tests.rescued import compiled, interpreted, kernel, lowered, places
+from tests.rescued import HANDLERS, LOOP, compiled, given, given_loop, interpreted, kernel, lowered, places
 
 from gyral.compiler import pipeline
 from gyral.compiler.emit.llvm.host import Host
@@ -18,38 +18,6 @@ from gyral.compiler.ir.printer import print_module
 from gyral.compiler.passes.cse import ShareCommon
 from gyral.core.artifact import CompileOptions
 from gyral.core.dtypes import i32, index
-
-HANDLERS = """
-@gy.func
-def handler(a: gy.Array[gy.i32], o: gy.Array[gy.i32], k: gy.i32):
-    i = gy.global_id()
-    assert a[i] != k, "bad"
-    o[i] += 10 // (a[i] - 1)
-    t = 0
-    for j in range(a[i]):
-        t += a[j % 4 + (j // 3)]
-        if t == 11:
-            o[i] += 1000
-    while t > 3:
-        t -= 2
-        assert t != 9
-        o[i] += 1
-    o[i] += a[a[i]]
-@gy.kernel(block={0})
-def k(a: gy.Array[gy.i32], o: gy.Array[gy.i32], s: gy.Array[gy.u32]):
-    i = gy.global_id()
-    for k in range(4):
-        handler(a, o, k)
-        s[i // {0} * 4 + k] = w.rescue()
-        o[i] += 100
-"""
-NUMBERS = (2, 1, 3, 9, 5, 4, 2, 7)
-
-
-def given(block: int, threads: int) -> list[np.ndarray]:
-    """Fresh arguments for a launch of `HANDLERS`."""
-    a = np.array([NUMBERS[i % 8] for i in range(threads)], np.int32)
-    return [a, np.zeros(threads, np.int32), np.zeros(-(-threads // block) * 4, np.uint32)]
 
 
 def test_a_rescue_tells_the_lowest_site_of_the_block() -> None:
@@ -77,6 +45,17 @@ def test_code_rescues_as_the_interpreter_does(host: Host, block: int, threads: i
     got, sites = compiled(k, values, (threads,), (block,), host)
     expected = [wanted[0].tolist(), wanted[1].tolist(), places(wanted[2], known)]
     assert [got[0].tolist(), got[1].tolist(), places(got[2], sites)] == expected
+
+
+@pytest.mark.parametrize("host", hosts(), ids=lambda host: f"{host.vector_bits}bits")
+@pytest.mark.parametrize(("block", "blocks"), [(1, 9), (8, 3), (33, 2)])
+def test_a_loop_runs_handlers_as_the_interpreter_does(host: Host, block: int, blocks: int) -> None:
+    """Message after message, with barriers in handlers and behind the rescue, whoever failed before."""
+    k, values, shape = kernel(LOOP.format(block)), given_loop(block, blocks), (block * blocks,)
+    wanted, known = interpreted(k, values, shape, (block,))
+    got, sites = compiled(k, values, shape, (block,), host)
+    expected = [wanted[1].tolist(), places(wanted[2], known)]
+    assert [got[1].tolist(), places(got[2], sites)] == expected
 
 
 @pytest.mark.parametrize("block", [1, 8])

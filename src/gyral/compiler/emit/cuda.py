@@ -124,14 +124,14 @@ class Cuda(Dialect):
         memory = place.memory
         if len(memory.dtypes) == 1:
             return []
-        kind = f"{'' if memory.writes else 'const '}{self._pointee(memory, place.dtype)} *"
+        kind = f"{'const ' if memory.fixed else ''}{self._pointee(memory, place.dtype)} *"
         return [f"{kind}{_promise(memory)}const {self.pointer_name(place)} = ({kind}){memory.name};"]
 
     def load_wide(self, place: Place, count: int, name: str) -> tuple[list[str], list[str]]:
         vector = f"{_VECTORS[place.dtype.name]}{count}"
         memory = place.memory
         where = f"(const {vector} *)&{self.pointer_name(place)}[{place.index}]"
-        read = f"__ldg({where})" if memory.alone and not memory.writes else f"*({where})"
+        read = f"__ldg({where})" if memory.alone and memory.fixed else f"*({where})"
         return [f"const {vector} {name} = {read};"], [f"{name}.{part}" for part in _PARTS[:count]]
 
     def store_wide(self, place: Place, values: Sequence[str]) -> list[str]:
@@ -143,7 +143,7 @@ class Cuda(Dialect):
         """An array's parameter."""
         one = len(memory.dtypes) == 1
         held = self._pointee(memory, memory.dtypes[0]) if one else "unsigned char"
-        return f"{'' if memory.writes else 'const '}{held} *{_promise(memory)}{memory.name}"
+        return f"{'const ' if memory.fixed else ''}{held} *{_promise(memory)}{memory.name}"
 
     def slot(self, number: int, name: str, t: DType) -> str:
         value, real = f"p_{name}", self.real(t)

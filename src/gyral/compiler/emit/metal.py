@@ -93,7 +93,7 @@ class Metal(Dialect):
     def pointer(self, place: Place) -> list[str]:
         memory, name = place.memory, self.pointer_name(place)
         kept = self.cell_type(place.dtype, False)
-        const = "" if memory.writes or memory.atomics else "const "
+        const = "const " if memory.fixed else ""
         kind = f"{self.spaces['global']}{const}{kept} *"
         return [f"{kind}const {name} = ({kind})(m{memory.number} + p.{memory.name});"]
 

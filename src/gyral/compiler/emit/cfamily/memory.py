@@ -12,6 +12,7 @@ from gyral.compiler.emit.cfamily.writer import Writer
 from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops import atomic
 from gyral.compiler.ir.ops import memory as mem
+from gyral.compiler.passes.touch import is_ordered
 from gyral.core.artifact import CompileOptions
 from gyral.core.dtypes import ArrayType, index, leaves
 
@@ -21,14 +22,16 @@ _ATOMICS = (atomic.AtomicRmwOp, atomic.AtomicCasOp, atomic.AtomicLoadOp, atomic.
 def arrays(function: Op, options: CompileOptions, written: set[Value]) -> dict[Value, Memory]:
     """The array parameters of a kernel."""
     found: dict[Value, Memory] = {}
+    ordered = any(is_ordered(op) for op in function.walk())  # for what somebody outside writes meanwhile
     for number, value in enumerate(function.regions[0].args):
         if isinstance(value.type, ArrayType):
             place = len(found)
             unit = place < len(options.unit_stride) and options.unit_stride[place]
-            atomics = atomic_leaves(value)  # whose loads too are said of memory that may be written
+            atomics, writes = atomic_leaves(value), value in written
             found[value] = Memory(
-                f"a{number}", value.type, "global", place, unit, value in written or bool(atomics),
-                options.noalias or not written, atomics,
+                f"a{number}", value.type, "global", place, unit, writes,
+                (options.noalias or not written) and (writes or not ordered), atomics,
+                not (writes or atomics or ordered),
             )  # fmt: skip
     return found
 

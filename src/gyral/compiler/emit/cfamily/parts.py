@@ -18,7 +18,8 @@ class Memory:
 
     `name`: "a3" for parameter 3 of the kernel, "t7" for on-chip memory. `number`: an array's number among the
     arrays. `unit`: its last axis is contiguous. `writes`: some op writes it. `alone`: nothing that is written
-    overlaps it. `atomics`: numbers of the leaves that atomic ops touch.
+    overlaps it. `atomics`: numbers of the leaves that atomic ops touch. `fixed`: an array that nobody writes
+    during the launch, so that code may read it by ways that see no writes.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Memory:
     writes: bool = True
     alone: bool = False
     atomics: frozenset[int] = frozenset()
+    fixed: bool = False
 
     @property
     def dtypes(self) -> tuple[DType, ...]:
