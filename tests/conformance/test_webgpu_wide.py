@@ -31,6 +31,15 @@ def mixed(x: gy.Array[gy.i32, 2], small: gy.Array[gy.i16, 2], y: gy.Array[gy.f32
     y[i, j] = x[i, j] * 0.5 + small[i, j] + x[i, 0]
 
 
+@gy.kernel
+def product(x: gy.Array[gy.f32, 2], y: gy.Array[gy.f32, 2], z: gy.Array[gy.f32, 2]):
+    i, j = gy.global_ids(2)
+    dot = 0.0
+    for k in range(x.shape[1]):
+        dot += x[i, k] * y[k, j]
+    z[i, j] = dot
+
+
 @pytest.fixture
 def device() -> Iterator[gy.Device]:
     """The WebGPU device."""
@@ -71,6 +80,17 @@ def test_rows_with_room_behind_them_stay_apart(device: gy.Device, columns: int) 
     np.testing.assert_array_equal(y.numpy(), expected)
 
 
+@needs_device("webgpu", "mesa-vulkan-drivers")
+@pytest.mark.parametrize("turns", [1, 4, 7, 12])
+def test_loops_do_all_their_turns(device: gy.Device, turns: int) -> None:
+    """Products of matrices whose rows are whole vectors, and of others."""
+    rng = np.random.default_rng(turns)
+    x, y = (rng.integers(0, 9, shape).astype(np.float32) for shape in ((5, turns), (turns, 3)))
+    z = gy.zeros((5, 3), gy.f32)
+    product[5, 3](gy.array(x), gy.array(y), z)
+    np.testing.assert_array_equal(z.numpy(), x @ y)
+
+
 @pytest.mark.parametrize("kernel", [axpy, mixed], ids=lambda k: k.name)
 def test_aligned_arrays_are_vectors(kernel: Any) -> None:
     """Arrays of four-byte elements are bound as vectors; those of smaller ones are not."""
@@ -81,4 +101,4 @@ def test_aligned_arrays_are_vectors(kernel: Any) -> None:
 @pytest.mark.skipif(bool(tint.REASON), reason=tint.REASON)
 def test_browsers_take_the_vectors() -> None:
     """Tint accepts wide accesses and the constants that pipelines set."""
-    assert tint.validate([text(axpy), text(mixed)]) == [None, None]
+    assert tint.validate([text(kernel) for kernel in (axpy, mixed, product)]) == [None] * 3

@@ -32,6 +32,7 @@ from gyral.compiler.passes.target import TargetSpec
 from gyral.compiler.passes.uniform import CheckUniform
 from gyral.compiler.passes.unroll import Unroll
 from gyral.compiler.passes.widen import Widen
+from gyral.compiler.passes.widen_loops import WidenLoops
 from gyral.core.artifact import CompileOptions
 from gyral.core.errors import Diagnostic, InternalError, UserError
 
@@ -137,6 +138,8 @@ def _pairs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
 
 
 def _widen(module: Module, options: CompileOptions, target: TargetSpec) -> None:
+    if target.wide_loops:
+        WidenLoops(options).run(module)
     if target.wide:
         Widen(options, target.wide).run(module)
 

@@ -17,7 +17,7 @@ class TargetSpec:
     `subgroup`: lanes of a subgroup unless "lanes". `float_atomics`: dtypes whose atomic add is native.
     `clock`: the device has a counter to read. `fences`: it has them, and atomics with an order.
     `downcast`: f64 may become f32. `wide`: a thread of a kernel of so many ops at most may do several
-    elements, in accesses of many bytes.
+    elements, in accesses of many bytes; `wide_loops`: a loop may do several turns in such accesses.
     `uniform_load`: block-uniform values must be loaded by a special word.
     """
 
@@ -37,6 +37,7 @@ class TargetSpec:
     downcast: bool = False
     uniform_load: bool = False
     wide: int = 0
+    wide_loops: bool = False
 
 
 def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False) -> TargetSpec:
@@ -83,6 +84,7 @@ def spec_of(column: str, features: tuple[str, ...] = (), downcast: bool = False)
                 downcast=downcast,
                 uniform_load=True,
                 wide=256,
+                wide_loops=True,
             )
         case _:
             return TargetSpec(column)
