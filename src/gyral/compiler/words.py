@@ -73,6 +73,7 @@ shared = _word("shared", "shape dtype", "On-chip memory, one per block, undefine
 local = _word("local", "shape dtype", "On-chip memory, one per thread, undefined at first.")
 bitcast = _word("bitcast", "x dtype", "The same bits read as another type of the same width.")
 clock = _word("clock", "", "A counter of the device that only grows.")
+now = _word("now", "", "In a handler: the hybrid logical clock, as u64 (milliseconds << 16 | events).")
 
 barrier = _word("barrier", "", "Every thread of the block arrives before any goes on.")
 fence = _word("fence", "scope", "Accesses before are seen before those after, by the scope.", scope="device")
@@ -187,3 +188,5 @@ batched, endless = (
 rescue = RESIDENT_WORDS["rescue"] = Word(
     "rescue", (), "Make the block's threads active again; the site of a check that failed, or 0xFFFFFFFF."
 )
+grid = _resident("grid", "array at strides reach name", "A simulation's field, as a cell sees it.")
+place = _resident("place", "x", "An integer as an index of memory.")

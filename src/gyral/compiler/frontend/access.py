@@ -10,11 +10,13 @@ from gyral.compiler.frontend import codes
 from gyral.compiler.frontend.actor import REF_WORDS, member
 from gyral.compiler.frontend.convert import adopt, as_index, number, store_value, stored
 from gyral.compiler.frontend.frame import Frame
+from gyral.compiler.frontend.neighbours import neighbour
 from gyral.compiler.frontend.resolve import attribute, subscript
 from gyral.compiler.frontend.values import (
     Actor,
     Const,
     Datum,
+    Grid,
     Host,
     Memory,
     Method,
@@ -50,6 +52,8 @@ def part_of(f: Frame, owner: Datum | Place, node: ast.Subscript | ast.Attribute)
     if isinstance(owner, Actor):
         return member(f, owner, node)
     if isinstance(node, ast.Subscript):
+        if isinstance(owner, Grid):
+            return neighbour(f, owner, _keys(f, key_nodes(node)), node)
         if isinstance(owner, (Memory, Part)):
             return element(f, owner, node)
         if isinstance(owner, Place) and isinstance(owner.type, Vec):

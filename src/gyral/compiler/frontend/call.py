@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from gyral.compiler.frontend import codes, maths, messages
+from gyral.compiler.frontend import codes, maths, messages, neighbours
 from gyral.compiler.frontend.access import extents
 from gyral.compiler.frontend.arguments import matched, positional
 from gyral.compiler.frontend.arith import binary
@@ -70,10 +70,13 @@ def _hashable(obj: Any) -> bool:
     return type(obj).__hash__ is not None
 
 
+_HANDLERS = HANDLERS | messages.HANDLERS | neighbours.HANDLERS
+
+
 def _word(f: Frame, word: Word, node: ast.Call) -> Datum:
     args = matched(f, node, f"gy.{word.name}", f"`{word.usage}`", word.parameters)
     f.at(node)
-    handler = HANDLERS.get(word.name) or messages.HANDLERS.get(word.name)
+    handler = _HANDLERS.get(word.name)
     if handler is not None:
         return handler(f, word, args, node)
     return maths.intrinsic(f, word.name, args, node)

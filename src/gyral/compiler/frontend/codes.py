@@ -444,3 +444,25 @@ NOT_A_MESSAGE = _code(
     "{what} is no message of this system",
     "send and return instances of classes made with `@gy.message`",
 )
+
+# 9xx: simulations
+OUT_OF_REACH = _code(
+    901,
+    "Neighbour out of reach",
+    "{name!r} is read {away} cells away, and the simulation's reach is {reach}",
+    "say `reach={away}` to gy.Simulation",
+    "Every block of the grid keeps an edge of its neighbours' cells, as wide as the reach.",
+)
+CELL_WRITTEN = _code(
+    902,
+    "Write to a field",
+    "a step reads the field {name!r} and does not write it",
+    "return the next values of the fields, in their order",
+    "All cells step at once: each is computed from the state before.",
+)
+WHOLE_FIELD = _code(
+    903,
+    "Field as a value",
+    "the field {name!r} is used as a value",
+    "say which cell: `{name}[{zeros}]` is the cell itself",
+)

@@ -10,6 +10,7 @@ from gyral.compiler.frontend.promote import is_wide, may_wrap, promote, stores_i
 from gyral.compiler.frontend.values import (
     Const,
     Datum,
+    Grid,
     Memory,
     Number,
     Record,
@@ -48,6 +49,8 @@ def number(f: Frame, datum: Datum, node: ast.AST) -> Number:
         f.refuse(codes.LITERAL_RANGE, node, value=what, dtype="any type")
     if isinstance(datum, (Scalar, Const)):
         return datum
+    if isinstance(datum, Grid):
+        f.refuse(codes.WHOLE_FIELD, node, name=datum.name, zeros=", ".join("0" for _ in datum.strides))
     if isinstance(datum, Memory):
         f.refuse(codes.WHOLE_ARRAY, node, name=datum.name)
     f.refuse(codes.NOT_A_NUMBER, node, what=describe(datum))

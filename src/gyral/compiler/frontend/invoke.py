@@ -15,6 +15,7 @@ from gyral.compiler.frontend.values import (
     Actor,
     Const,
     Datum,
+    Grid,
     Host,
     Memory,
     Nothing,
@@ -117,6 +118,8 @@ def shape_key(datum: Datum) -> Any:
         return kind, *(shape_key(item) for item in datum.items)
     if isinstance(datum, Memory):
         return datum.value.type, datum.readonly
+    if isinstance(datum, Grid):
+        return datum.memory.value.type, datum.strides, datum.reach, datum.name
     if isinstance(datum, Actor):
         return datum.role.name, datum.role_number, shape_key(datum.parts)
     return id(datum.obj) if isinstance(datum, Host) else None
@@ -128,6 +131,8 @@ def run_time(data: Sequence[Datum]) -> list[Value]:
     for datum in data:
         if isinstance(datum, Memory):
             found.append(datum.value)
+        elif isinstance(datum, Grid):
+            found += (datum.memory.value, datum.at.value)
         elif isinstance(datum, Tuple):
             found += run_time(datum.items)
         elif isinstance(datum, Actor):

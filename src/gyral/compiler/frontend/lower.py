@@ -36,6 +36,7 @@ from gyral.compiler.frontend.values import (
     Actor,
     Const,
     Datum,
+    Grid,
     Host,
     Memory,
     Nothing,
@@ -52,7 +53,7 @@ from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Block, Module, Value
 from gyral.compiler.ir.ops.control import CallOp, FuncOp, ReturnOp
 from gyral.compiler.stdlib import resident
-from gyral.core.dtypes import ArrayType, DType, GenericInput, bool_, f64, i64, leaves, u32
+from gyral.core.dtypes import ArrayType, DType, GenericInput, bool_, f64, i64, index, leaves, u32
 from gyral.core.errors import CompileError, Diagnostic
 
 MAX_PASSES = 16
@@ -230,6 +231,9 @@ def _parameter(body: Block, name: str, datum: Datum) -> Datum:
     """A called function's parameter in the form of the argument it is given."""
     if isinstance(datum, Memory):
         return Memory(body.add_arg(datum.value.type, name), name, datum.readonly)
+    if isinstance(datum, Grid):
+        memory = Memory(body.add_arg(datum.memory.value.type, name), datum.name, True)
+        return Grid(memory, Scalar(body.add_arg(index, f"{name}.at")), datum.strides, datum.reach, datum.name)
     if isinstance(datum, Tuple):
         return Tuple(tuple(_parameter(body, name, item) for item in datum.items))
     if isinstance(datum, Actor):

@@ -21,6 +21,7 @@ from gyral.compiler.frontend.structure import Branch, Leaf, Node, While
 from gyral.compiler.frontend.values import (
     Actor,
     Datum,
+    Grid,
     Host,
     Memory,
     Part,
@@ -130,6 +131,8 @@ def _replace(
 def _target_place(f: Frame, target: ast.Subscript | ast.Attribute) -> Datum | Place:
     """The place a target names in memory, or the local aggregate it is a part of."""
     owner = reference(f, target.value)
+    if isinstance(owner, Grid):
+        f.refuse(codes.CELL_WRITTEN, target, name=owner.name)
     if isinstance(owner, (Place, Memory, Part, Actor)):
         if isinstance(owner, (Memory, Part)) and isinstance(target, ast.Subscript):
             return element(f, owner, target)

@@ -88,6 +88,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """A field of a simulation as one cell sees it: subscripts are distances to a neighbour, known numbers.
+
+    `at` is the cell's element of the memory, `strides` how far apart neighbours lie along each axis, `reach`
+    how many cells away a neighbour may be.
+    """
+
+    memory: Memory
+    at: Scalar
+    strides: tuple[int, ...]
+    reach: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Actor:
     """`self` in a handler: its class (a `program.ActorClass`), and what the loop knows of it and the message.
 
@@ -160,7 +175,7 @@ LITERAL_BITS = 1023
 
 Number: TypeAlias = Scalar | Const
 Datum: TypeAlias = (
-    Scalar | Const | Tuple | Vector | Record | Memory | Part | Actor | Method | Host | Text | Nothing
+    Scalar | Const | Tuple | Vector | Record | Memory | Part | Grid | Actor | Method | Host | Text | Nothing
 )
 
 
@@ -199,6 +214,8 @@ def scalars(datum: Datum) -> Iterator[Scalar]:
             yield from scalars(item)
     elif isinstance(datum, Actor):
         yield from scalars(datum.parts)
+    elif isinstance(datum, Grid):
+        yield datum.at
 
 
 def rebuilt(datum: Datum, values: Iterator[Value]) -> Datum:
@@ -237,6 +254,8 @@ def describe(datum: Datum) -> str:
         return str(datum.type)
     if isinstance(datum, (Memory, Part)):
         return f"the array {datum.name!r}"
+    if isinstance(datum, Grid):
+        return f"the field {datum.name!r}"
     if isinstance(datum, Actor):
         return f"the actor {datum.role.name}"
     if isinstance(datum, Method):
