@@ -114,7 +114,7 @@ def test_a_loop_below_nothing_does_nothing(turns: int) -> None:
 
 @pytest.mark.parametrize("kernel", [onto_itself, recalled, onward, together], ids=lambda k: k.name)
 def test_loops_that_write_or_begin_elsewhere_stay(kernel: Any) -> None:
-    """Stores in the loop, arrays that the kernel writes, another first turn and barriers leave it as it is."""
+    """Stores, arrays that the kernel writes, another first turn and barriers leave a loop as it is."""
     assert not is_wide(passed(kernel, WIDE))
 
 

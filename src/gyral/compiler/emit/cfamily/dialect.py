@@ -82,9 +82,9 @@ class Dialect(ABC):
 
     # Expressions.
 
-    def negate(self, condition: str) -> str:
-        """Not a condition."""
-        return f"!({condition})"
+    def unless(self, condition: str) -> str:
+        """The head of lines that run where a condition does not hold."""
+        return f"if (!({condition})) {{"
 
     def whole_thread(self, condition: str) -> str:
         """The condition that the launch has all elements of a thread that does several."""

@@ -19,7 +19,7 @@ from gyral.core.errors import InternalError
 def _require(w: Writer, op: Any) -> None:
     types = tuple(value.type for value in op.values)
     number = w.site(op, Site(op.check, op.span, op.text, op.axis, types=types))
-    with w.scope(f"if ({w.dialect.negate(w.of(op.condition))}) {{"):
+    with w.scope(w.dialect.unless(w.of(op.condition))):
         if w.mode is Mode.ALL:
             with w.scope(f"if ({ALIVE}) {{"):
                 _failed(w, number, op.values)

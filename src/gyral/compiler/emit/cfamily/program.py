@@ -101,7 +101,7 @@ def _body(w: Writer) -> None:
     if not w.synced:
         w.region(body)
         # Behind all that is read of the arguments: some compilers take it for varying behind a branch.
-        w.once("shape", [f"if ({d.negate(there)}) {{", "  return;", "}"])
+        w.once("shape", [d.unless(there), "  return;", "}"])
         return
     twice = d.whole_blocks and not w.mortal and sum(1 for _ in w.function.walk()) <= LARGEST_TWICE
     if twice:

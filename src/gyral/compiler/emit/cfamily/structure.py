@@ -152,7 +152,7 @@ def _by_distance(
         distance = d.select(falls, f"({low} - {high})", distance)
         size = d.select(f"({step} < {nought})", f"({zero} - {by})", by)
     w.put(d.var(wide, left, distance), d.let(wide, pace, size))
-    stop = f"if ({d.negate(_watched(w, op, f'{left} > {zero}'))}) {{"
+    stop = d.unless(_watched(w, op, f"{left} > {zero}"))
     rest = d.select(f"({left} > {pace})", f"({left} - {pace})", zero)
     return d.endless, [stop, "  break;", "}"], [following, f"{left} = {rest};"]
 
@@ -215,7 +215,7 @@ def _early(w: Writer, op: Any, leaving: set[Value]) -> int:
 
 def _leave(w: Writer, op: Op, go: Value, left: list[tuple[str, Value]]) -> None:
     """Break out of a loop unless `go`, with the values that it leaves."""
-    with w.scope(f"if ({w.dialect.negate(_watched(w, op, w.of(go)))}) {{"):
+    with w.scope(w.dialect.unless(_watched(w, op, w.of(go)))):
         w.put(*(f"{name} = {w.of(given)};" for name, given in left), "break;")
 
 

@@ -70,6 +70,10 @@ class Wgsl(Dialect):
 
     # Expressions.
 
+    def unless(self, condition: str) -> str:
+        # Lavapipe takes as long for a negation as for the comparison.
+        return f"if ({condition}) {{}} else {{"
+
     def whole_thread(self, condition: str) -> str:
         # Lavapipe runs both sides of a branch.
         self.constants[RAGGED] = None
