@@ -11,8 +11,7 @@ from gyral.compiler.ir.graph import Op, Value
 from gyral.compiler.ir.ops import control as flow
 from gyral.compiler.ir.ops.arith import AndOp, ConstOp
 from gyral.compiler.ir.ops.message import RequireOp
-from gyral.compiler.ir.traits import SYNC
-from gyral.compiler.ir.traits import PURE
+from gyral.compiler.ir.traits import PURE, SYNC
 from gyral.core.dtypes import DType, u32, u64
 
 ALIVE = "alive"
