@@ -1,3 +1,4 @@
+#include "actor.h"
 #include "device.h"
 #include "pool.h"
 
@@ -46,13 +47,15 @@ static PyMethodDef methods[] = {
     {"host_key", gy_host_key, METH_NOARGS, NULL},
     {"encode_launches", gy_encode_py, METH_VARARGS, NULL},
     {"await_device", (PyCFunction)(void (*)(void))gy_await_py, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"message_type", (PyCFunction)(void (*)(void))gy_message_type, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"set_actor_errors", gy_set_actor_errors, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "gyral._native",
-    .m_doc = "Machine code images, the thread pool and the launch path of the CPU device.",
+    .m_doc = "Machine code images, the thread pool, the launch path of the CPU device, and the host side of actors.",
     .m_size = -1,
     .m_methods = methods,
 };
@@ -64,7 +67,8 @@ PyMODINIT_FUNC PyInit__native(void)
         gy_add_plan(module) < 0 || gy_add_bound(module) < 0 || gy_add_launch(module) < 0 ||
         gy_add_dispatcher(module) < 0 || gy_add_device_queue(module) < 0 ||
         gy_add_device_memory(module) < 0 || gy_add_device_array(module) < 0 || gy_add_device_plan(module) < 0 ||
-        gy_add_device_bound(module) < 0 || gy_add_graph(module) < 0) {
+        gy_add_device_bound(module) < 0 || gy_add_graph(module) < 0 || gy_add_message(module) < 0 ||
+        gy_add_mail(module) < 0 || gy_add_ref(module) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

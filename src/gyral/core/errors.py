@@ -5,8 +5,16 @@ GyralError
 │   └── CompileError     a kernel that cannot be compiled: code, line, caret, advice
 ├── UnsupportedError     right, but this device or build cannot: choose another, or another way
 ├── DeviceError          the device or its driver failed; `kind` says what may help
+│   ├── KernelFault      a check in a kernel failed
+│   ├── HandlerFailed    a check in an actor's handler failed
+│   ├── AskTimeout       no reply in time
+│   └── LoopLost         the loop of actors ended before it answered
 ├── StateError           an object used outside its life: freed, closed, changed under way
+│   └── ActorStopped     the actor takes no messages any more
 ├── PolicyError          a policy of the deployment said no
+│   ├── MailboxFull      an actor has as many messages waiting as it may
+│   ├── MessageExpired   a message's deadline passed before its turn came
+│   └── DuplicateMessage a message with this key was handled before
 └── InternalError        our mistake: please report it
 """
 
@@ -69,6 +77,45 @@ class StateError(GyralError):
 
 class PolicyError(GyralError):
     """A configured policy refused the call."""
+
+
+class MailboxFull(PolicyError):
+    """An actor has as many messages waiting as it may. Nothing was sent."""
+
+
+class MessageExpired(PolicyError):
+    """The deadline of a message passed before its turn came. It was not handled."""
+
+
+class DuplicateMessage(PolicyError):
+    """A message with this key was handled before. It was not handled again."""
+
+
+class NeedsRoom(UserError):
+    """A message, with its options, is larger than a slot of its system."""
+
+
+class ActorStopped(StateError):
+    """The actor takes no messages: it ended, failed or is draining. This one was not handled."""
+
+
+class AskTimeout(DeviceError):
+    """No reply came in time. Whether the message was or will be handled is unknown."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, DeviceErrorKind.TRANSIENT)
+
+
+class HandlerFailed(DeviceError):
+    """A check failed in the handler that was to answer. `site` is its number in the program's table."""
+
+    def __init__(self, message: str, site: int = 0) -> None:
+        super().__init__(message, DeviceErrorKind.PROGRAMMER)
+        self.site = site
+
+
+class LoopLost(DeviceError):
+    """The loop ended before it answered. Whether the message was handled is unknown."""
 
 
 class InternalError(GyralError):

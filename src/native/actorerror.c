@@ -1,0 +1,58 @@
+/* What goes wrong between a host and its actors, in classes that Python sets once. */
+#include "actor.h"
+
+static const char *const names[GY_ACTOR_ERRORS] = {
+    "MailboxFull", "ActorStopped", "AskTimeout", "HandlerFailed", "MessageExpired", "DuplicateMessage",
+    "LoopLost",    "NeedsRoom",    "StateError",
+};
+static PyObject *classes[GY_ACTOR_ERRORS];
+
+PyObject *gy_actor_error_of(gy_actor_error which)
+{
+    return classes[which] != NULL ? classes[which] : PyExc_RuntimeError;
+}
+
+PyObject *gy_set_actor_errors(PyObject *module, PyObject *given)
+{
+    (void)module;
+    PyObject *found[GY_ACTOR_ERRORS];
+    for (int i = 0; i < GY_ACTOR_ERRORS; i++) {
+        found[i] = PyDict_Check(given) ? PyDict_GetItemString(given, names[i]) : NULL;
+        if (found[i] == NULL || !PyExceptionClass_Check(found[i]))
+            return PyErr_Format(PyExc_TypeError, "%s must be an exception class", names[i]);
+    }
+    for (int i = 0; i < GY_ACTOR_ERRORS; i++) {
+        PyObject *before = classes[i];
+        Py_INCREF(found[i]);
+        classes[i] = found[i];
+        Py_XDECREF(before);
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *gy_raise_post(const GyRef *ref, gy_post post)
+{
+    static const char *const states[] = {"free",    "created",  "active", "paused",
+                                         "failing", "draining", "failed", "terminated"};
+    uint32_t slot = ref->to.slot;
+    switch (post) {
+    case GY_MAILBOX_FULL:
+        return PyErr_Format(gy_actor_error_of(GY_ERROR_MAILBOX_FULL),
+                            "the mailbox of actor %u is full: %u messages wait; send later, or `await send`", slot,
+                            gy_get(ref->to.control + CT_MAILBOX));
+    case GY_LANE_FULL:
+        return PyErr_Format(gy_actor_error_of(GY_ERROR_MAILBOX_FULL),
+                            "the lane to the worker of actor %u is full; send later, or `await send`", slot);
+    case GY_TOO_LARGE:
+        return PyErr_Format(gy_actor_error_of(GY_ERROR_NEEDS_ROOM),
+                            "the message, with what was asked of it, is larger than a slot of the system");
+    default:
+        break;
+    }
+    uint32_t state = gy_get(ref->to.control + CT_STATE);
+    if (gy_get(ref->to.control + CT_GENERATION) != ref->to.generation)
+        return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED),
+                            "actor %u has ended, and another lives in its place", slot);
+    return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED), "actor %u takes no messages: it is %s", slot,
+                        state <= TERMINATED ? states[state] : "unknown");
+}

@@ -1,0 +1,165 @@
+/* The life of a mail, and what a forked child may still do with those it inherits: nothing. */
+#include "mail.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static gy_mail *all;
+
+static void before_fork(void) { pthread_mutex_lock(&all_mutex); }
+static void after_fork_in_parent(void) { pthread_mutex_unlock(&all_mutex); }
+
+static void after_fork_in_child(void)
+{
+    for (gy_mail *each = all; each != NULL; each = each->next)
+        atomic_store(&each->shut, GY_FORKED_CHILD);
+    pthread_mutex_unlock(&all_mutex);
+}
+
+static void prepare(void)
+{
+    gy_barrier_prepare();
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void gy_mail_lock(_Atomic int *lock)
+{
+    /* What is done under it takes far less than a trip through the kernel, unless its holder lost the CPU. */
+    for (unsigned tries = 0; atomic_exchange_explicit(lock, 1, memory_order_acquire) != 0; tries++) {
+        while (atomic_load_explicit(lock, memory_order_relaxed) != 0 && ++tries % 64 != 0)
+            gy_relax();
+        if (tries % 64 == 0)
+            sched_yield();
+    }
+}
+
+const char *gy_mail_refusal(const uint32_t *arena, size_t words)
+{
+    if ((uintptr_t)arena % 64 != 0)
+        return "an arena begins on a cache line: align it to 64 bytes";
+    if (words < SYSTEM_WORDS || arena[SYS_MAGIC] != MAGIC)
+        return "this is no arena of actors: its first word is not the magic one";
+    if (arena[SYS_VERSION] != VERSION)
+        return "the arena is of another version than this build";
+    uint32_t workers = arena[SYS_WORKERS], priorities = arena[SYS_PRIORITIES];
+    if (workers < 1 || workers > MAX_WORKERS || priorities < 1 || priorities > 64)
+        return "the arena has an impossible number of workers or priorities";
+    if (arena[SYS_STRIDE] < LINE || arena[SYS_CELL_WORDS] < LINE || arena[SYS_CONTROL_AT] < arena[SYS_CELL_AT])
+        return "the arena's slots and cells are smaller than a cache line, or lie out of order";
+    uint64_t sources = (uint64_t)priorities * (workers + 1), capacity = arena[SYS_CAPACITY];
+    uint64_t lanes = sources * workers;
+    uint64_t ends[] = {
+        arena[SYS_WORKER_AT] + (uint64_t)workers * WORKER_WORDS,
+        arena[SYS_LANE_AT] + lanes * LANE_WORDS,
+        arena[SYS_OUT_AT] + (uint64_t)workers * LANE_WORDS,
+        arena[SYS_CONTROL_AT] + capacity * CONTROL_WORDS,
+        arena[SYS_SENT_AT] + sources * capacity,
+        arena[SYS_DONE_AT] + sources * capacity,
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends[i] > words)
+            return "the arena ends before one of its regions does";
+    for (uint64_t i = 0; i < lanes + workers; i++) {
+        const uint32_t *lane = arena + (i < lanes ? arena[SYS_LANE_AT] + i * LANE_WORDS
+                                                  : arena[SYS_OUT_AT] + (i - lanes) * LANE_WORDS);
+        uint64_t stride = arena[SYS_STRIDE] + (i < lanes ? 0 : EVENT_HEAD_WORDS), slots = (uint64_t)lane[LN_MASK] + 1;
+        if ((slots & (slots - 1)) != 0 || lane[LN_SLOTS_AT] + slots * stride > words)
+            return "a lane's slots are no power of two, or lie outside the arena";
+    }
+    return NULL;
+}
+
+static int fill(gy_mail *mail)
+{
+    mail->credit = calloc((size_t)mail->priorities * mail->capacity + 1, sizeof *mail->credit);
+    mail->free_cell = calloc(2 * (size_t)mail->cells + 1, sizeof *mail->free_cell);
+    mail->worker = calloc(mail->workers, sizeof *mail->worker);
+    if (mail->credit == NULL || mail->free_cell == NULL || mail->worker == NULL)
+        return -1;
+    mail->spent_cell = mail->free_cell + mail->cells;
+    for (uint32_t i = 0; i < mail->cells; i++)
+        mail->free_cell[mail->free_count++] = (uint16_t)(mail->cells - 1 - i);
+    for (uint32_t p = 0; p < mail->priorities; p++)
+        for (uint32_t slot = 0; slot < mail->capacity; slot++)
+            mail->credit[(size_t)p * mail->capacity + slot] =
+                gy_get(mail->arena + mail->done_at + (size_t)p * (mail->workers + 1) * mail->capacity + slot);
+    for (uint32_t w = 0; w < mail->workers; w++) {
+        gy_actor_worker *worker = &mail->worker[w];
+        worker->mail = mail;
+        worker->index = w;
+        worker->block = mail->arena + mail->worker_at + (size_t)w * WORKER_WORDS;
+        worker->watch = calloc((size_t)mail->priorities * (mail->workers + 1) + 1, sizeof *worker->watch);
+        if (worker->watch == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+static void release(gy_mail *mail)
+{
+    for (uint32_t w = 0; mail->worker != NULL && w < mail->workers; w++)
+        free(mail->worker[w].watch);
+    free(mail->worker);
+    free(mail->free_cell);
+    free(mail->credit);
+    free(mail);
+}
+
+gy_mail *gy_mail_new(uint32_t *arena, size_t words)
+{
+    void *memory;
+    (void)words;
+    if (posix_memalign(&memory, 64, sizeof(gy_mail)) != 0)
+        return NULL;
+    gy_mail *mail = memset(memory, 0, sizeof(gy_mail));
+    mail->arena = (gy_word *)arena;
+    mail->workers = arena[SYS_WORKERS];
+    mail->priorities = arena[SYS_PRIORITIES];
+    mail->capacity = arena[SYS_CAPACITY];
+    mail->stride = arena[SYS_STRIDE];
+    mail->batched = arena[SYS_BATCHED];
+    mail->route = arena[SYS_ROUTE];
+    mail->lanes = mail->priorities * (mail->workers + 1);
+    mail->worker_at = arena[SYS_WORKER_AT];
+    mail->lane_at = arena[SYS_LANE_AT];
+    mail->out_at = arena[SYS_OUT_AT];
+    mail->cell_at = arena[SYS_CELL_AT];
+    mail->cell_words = arena[SYS_CELL_WORDS];
+    mail->control_at = arena[SYS_CONTROL_AT];
+    mail->sent_at = arena[SYS_SENT_AT];
+    mail->done_at = arena[SYS_DONE_AT];
+    uint32_t cells = (mail->control_at - mail->cell_at) / mail->cell_words;
+    mail->cells = cells < 1u << CELL_BITS ? cells : 1u << CELL_BITS;
+    if (fill(mail) < 0) {
+        release(mail);
+        return NULL;
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    mail->epoch_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - gy_now_ns() / 1000000;
+    atomic_store(&mail->now_ms, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    pthread_once(&once, prepare);
+    pthread_mutex_lock(&all_mutex);
+    mail->next = all;
+    all = mail;
+    pthread_mutex_unlock(&all_mutex);
+    return mail;
+}
+
+void gy_mail_free(gy_mail *mail)
+{
+    pthread_mutex_lock(&all_mutex);
+    for (gy_mail **at = &all; *at != NULL; at = &(*at)->next)
+        if (*at == mail) {
+            *at = mail->next;
+            break;
+        }
+    pthread_mutex_unlock(&all_mutex);
+    /* A thread that never came back still looks at it. */
+    if (!mail->leaked)
+        release(mail);
+}

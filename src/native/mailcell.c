@@ -1,0 +1,157 @@
+/* Reply cells: armed here, claimed by compare-and-swap and released by a loop, taken or given up here. */
+#include <sched.h>
+#include <string.h>
+
+#include "mail.h"
+
+enum { WRITING_NS = 1000 * 1000 * 1000 };
+
+/* In CE_WAITER. */
+enum { NOBODY, SLEEPS, LISTENS, TOLD };
+
+static uint32_t state_of(uint32_t corr, uint32_t phase) { return corr >> CELL_BITS << 2 | phase; }
+
+uint32_t gy_cell_take(gy_mail *mail, uint32_t waiter)
+{
+    uint32_t corr = NONE;
+    gy_mail_lock(&mail->lock);
+    /* Cells whose reply never came rest as long as there are others: generations are counted in 20 bits. */
+    int fresh = mail->free_count > 0;
+    if (fresh || mail->spent_count > 0) {
+        uint32_t index;
+        if (fresh) {
+            index = mail->free_cell[--mail->free_count];
+        } else {
+            index = mail->spent_cell[0];
+            memmove(mail->spent_cell, mail->spent_cell + 1, --mail->spent_count * sizeof *mail->spent_cell);
+        }
+        gy_word *cell = gy_cell(mail, index);
+        uint32_t generation = (gy_get(cell + CE_STATE) >> 2) + 1;
+        corr = index | generation << CELL_BITS;
+        if (corr == NONE)
+            corr = index | ++generation << CELL_BITS;
+        gy_set(cell + CE_WAITER, waiter ? LISTENS : NOBODY);
+        gy_publish(cell + CE_STATE, state_of(corr, CELL_ARMED));
+    }
+    gy_mail_unlock(&mail->lock);
+    return corr;
+}
+
+int gy_cell_done(gy_mail *mail, uint32_t corr)
+{
+    return gy_see(gy_cell(mail, corr) + CE_STATE) == state_of(corr, CELL_DONE);
+}
+
+int gy_cell_spin(gy_mail *mail, uint32_t corr, int64_t ns)
+{
+    gy_word *state = gy_cell(mail, corr) + CE_STATE;
+    uint32_t done = state_of(corr, CELL_DONE);
+    int64_t until = 0;
+    for (unsigned turn = 1;; turn++) {
+        if (gy_see(state) == done)
+            return 1;
+        gy_relax();
+        if (turn % 16 != 0)
+            continue;
+        int64_t now = gy_now_ns();
+        if (until == 0)
+            until = now + ns;
+        else if (now >= until)
+            return 0;
+    }
+}
+
+void gy_cell_sleep(gy_mail *mail, uint32_t corr, int64_t at_most_ns)
+{
+    gy_word *cell = gy_cell(mail, corr);
+    int64_t until = gy_now_ns() + at_most_ns;
+    gy_set(cell + CE_WAITER, SLEEPS);
+    gy_barrier_heavy();
+    for (;;) {
+        uint32_t state = gy_see(cell + CE_STATE);
+        int64_t left = until - gy_now_ns(), slice = gy_slice_ns();
+        if (state == state_of(corr, CELL_DONE) || left <= 0)
+            break;
+        gy_futex_wait(cell + CE_STATE, state, left < slice ? left : slice);
+    }
+    gy_set(cell + CE_WAITER, NOBODY);
+}
+
+int gy_cell_abandon(gy_mail *mail, uint32_t corr)
+{
+    gy_word *state = gy_cell(mail, corr) + CE_STATE;
+    uint32_t armed = state_of(corr, CELL_ARMED), seen = armed;
+    if (atomic_compare_exchange_strong(state, &seen, state_of(corr, CELL_FREE)))
+        return 1;
+    for (int64_t until = gy_now_ns() + WRITING_NS; !gy_cell_done(mail, corr); sched_yield())
+        if (gy_now_ns() > until)
+            return -1;
+    return 0;
+}
+
+void gy_cell_return(gy_mail *mail, uint32_t corr, int came)
+{
+    uint16_t index = (uint16_t)(corr & ((1u << CELL_BITS) - 1));
+    gy_mail_lock(&mail->lock);
+    gy_publish(gy_cell(mail, corr) + CE_STATE, state_of(corr, CELL_FREE));
+    if (came)
+        mail->free_cell[mail->free_count++] = index;
+    else
+        mail->spent_cell[mail->spent_count++] = index;
+    gy_mail_unlock(&mail->lock);
+}
+
+void gy_cell_wake_waiters(gy_mail *mail)
+{
+    uint32_t rings = 0;
+    for (uint32_t i = 0; i < mail->cells; i++) {
+        gy_word *cell = gy_cell(mail, i);
+        uint32_t waiter = gy_get(cell + CE_WAITER);
+        if (waiter == NOBODY || waiter == TOLD || (gy_see(cell + CE_STATE) & 3) != CELL_DONE)
+            continue;
+        if (waiter == SLEEPS)
+            gy_futex_wake_all(cell + CE_STATE);
+        else if (atomic_compare_exchange_strong(cell + CE_WAITER, &waiter, TOLD))
+            rings = GY_RING_REPLIES;
+    }
+    if (rings != 0)
+        gy_mail_ring(mail, rings);
+}
+
+/* Claims an armed cell as a loop does; 1 when it may be written. */
+static int claim(gy_word *cell, uint32_t armed)
+{
+    return atomic_compare_exchange_strong(cell + CE_STATE, &armed, (armed & ~3u) | CELL_WRITING);
+}
+
+void gy_cell_end_all(gy_mail *mail, uint32_t outcome)
+{
+    for (uint32_t i = 0; i < mail->cells; i++) {
+        gy_word *cell = gy_cell(mail, i);
+        uint32_t state = gy_get(cell + CE_STATE);
+        if ((state & 3) != CELL_ARMED || !claim(cell, state))
+            continue;
+        gy_set(cell + CE_KIND, outcome);
+        gy_set(cell + CE_DETAIL, 0);
+        gy_publish(cell + CE_STATE, (state & ~3u) | CELL_DONE);
+    }
+    gy_barrier_light();
+    gy_cell_wake_waiters(mail);
+}
+
+void gy_cell_merge(gy_mail *mail, const uint32_t *copy)
+{
+    for (uint32_t i = 0; i < mail->cells; i++, copy += mail->cell_words) {
+        gy_word *cell = gy_cell(mail, i);
+        if ((copy[CE_STATE] & 3) != CELL_DONE || !claim(cell, (copy[CE_STATE] & ~3u) | CELL_ARMED))
+            continue;
+        gy_set(cell + CE_KIND, copy[CE_KIND]);
+        gy_set(cell + CE_DETAIL, copy[CE_DETAIL]);
+        gy_set(cell + CE_SOURCE, copy[CE_SOURCE]);
+        memcpy((uint32_t *)cell + CE_PAYLOAD, copy + CE_PAYLOAD,
+               (mail->cell_words - CE_PAYLOAD) * sizeof(uint32_t));
+        gy_publish(cell + CE_STATE, copy[CE_STATE]);
+    }
+    gy_barrier_light();
+    gy_cell_wake_waiters(mail);
+}
