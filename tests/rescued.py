@@ -89,6 +89,7 @@ def k(a: gy.Array[gy.i32], o: gy.Array[gy.i32], s: gy.Array[gy.u32], q: gy.Array
         if code == 0:
             going = False
         else:
+            kept = a[gy.global_id()] * 3
             if code == 1:
                 first(a, o, at)
             elif code == 2:
@@ -105,7 +106,7 @@ def k(a: gy.Array[gy.i32], o: gy.Array[gy.i32], s: gy.Array[gy.u32], q: gy.Array
             else:
                 if gy.local_id() == 0:
                     s[gy.block_id() * 16 + at] = 0xFFFFFFFF
-            o[gy.global_id()] += gy.block_sum(1)
+            o[gy.global_id()] += gy.block_sum(1) + kept
         at += 1
 """
 CODES = (1, 2, 3, 1, 1, 3, 2, 2, 1, 3, 1, 2, 3, 0, 0, 0)

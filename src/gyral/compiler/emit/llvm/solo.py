@@ -2,7 +2,7 @@
 
 Such threads may wait for one another, as workers of a resident loop do, so none shares a vector with another.
 Where checks fail, a thread that did jumps to the end of its section: what stands between two rescues in one
-region. Values that are wanted behind the end are zero there for a thread that jumped.
+region. Values that are wanted behind the end are zero there for a thread that jumped before they were made.
 """
 
 from __future__ import annotations
@@ -100,10 +100,27 @@ def emit_solo(plan: Plan, text: Text, memories: dict[Value, Any], given: Given) 
 
 @dataclass(slots=True)
 class Way:
-    """The end of a section, and the labels from which threads that failed jump to it."""
+    """The end of a section, the values made in it so far, and whence threads that failed jump to its end.
+
+    A source is a label and how many values were made when the thread left.
+    """
 
     label: str
-    sources: list[str] = field(default_factory=list)
+    made: dict[Value, tuple[int, str]] = field(default_factory=dict)
+    sources: list[tuple[str, int]] = field(default_factory=list)
+
+    def make(self, value: Value, text: str) -> None:
+        """Note a value that whoever leaves from here on takes along."""
+        self.made[value] = len(self.made), text
+
+    def come(self, label: str) -> None:
+        """Note a thread that leaves from a block."""
+        self.sources.append((label, len(self.made)))
+
+    def left_with(self, value: Value, count: int) -> str:
+        """A value as it was when `count` values were made."""
+        number, text = self.made.get(value, (count, ""))
+        return text if number < count else zero(value.type)
 
 
 @dataclass(slots=True)
@@ -187,6 +204,9 @@ class Walk:
             self.look(self.way)
         for op in ops:
             emit_op(ctx, op)
+            for value in op.results:
+                if _is_made(ctx, value):
+                    self.way.make(value, ctx.scalar(value, ONLY))
             if not self.known:
                 self.look(self.way)
         self.join(ctx, self.way, [v for v in _wanted(ops) if _is_made(ctx, v)])
@@ -195,21 +215,21 @@ class Walk:
     def look(self, way: Way) -> None:
         """Go on alive, else by a way."""
         on = self.text.fresh_label("living")
-        way.sources.append(self.text.label)
+        way.come(self.text.label)
         self.text.branch(self.text.let(f"load i1, ptr {self.alive}"), on, way.label)
         self.text.begin(on)
         self.known = True
 
     def join(self, ctx: Context, way: Way, values: list[Value]) -> None:
-        """Where a way ends: values are as they are here, or zero for who came by it."""
+        """Where a way ends: values are as they are here; for who came by it as they were, or zero."""
         text, end = self.text, self.text.label
         text.jump(way.label)
         text.begin(way.label)
         for value in values:
             phi = text.phi(llvm_type(ctx, value))
             phi.add(ctx.scalar(value, ONLY), end)
-            for label in way.sources:
-                phi.add(zero(value.type), label)
+            for label, count in way.sources:
+                phi.add(way.left_with(value, count), label)
             ctx.set(value, ONLY, Scalar(phi.name))
 
     def emit_if(self, ctx: Context, op: Operation) -> None:
@@ -281,7 +301,7 @@ class Walk:
         else:
             message.fault(ctx, op, number, ONLY, "0")
         text.do(f"store i1 false, ptr {self.alive}")
-        way.sources.append(text.label)
+        way.come(text.label)
         text.jump(way.label)
         text.begin(fine)
 
