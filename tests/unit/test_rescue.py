@@ -187,3 +187,24 @@ control.return
     ShareCommon().run(module)
     ops = [op.name.split(".")[1] for op in module.kernel.walk() if op.name.startswith("message.")]
     assert ops == ["require", "rescue", "require", "require", "rescue", "require"]
+
+
+@pytest.mark.parametrize("host", hosts(), ids=lambda host: f"{host.vector_bits}bits")
+@pytest.mark.parametrize("block", [1, 4])
+def test_what_was_computed_before_a_failure_stands_after_the_rescue(host: Host, block: int) -> None:
+    """A value that is shared by what stands before a check that fails and behind the rescue."""
+    text = f"""
+    @gy.kernel(block={block})
+    def k(a: gy.Array[gy.i32], o: gy.Array[gy.i32], s: gy.Array[gy.u32]):
+        i = gy.global_id()
+        o[i] = a[i] * 3 + 5
+        assert a[i] != 2, "two"
+        o[i] += 100 // (a[i] - 3)
+        s[i // {block}] = w.rescue()
+        o[i] += (a[i] * 3 + 5) * 1000
+    """
+    k, values = kernel(text), [np.array([1, 2, 3, 4], np.int32), *np.zeros((2, 4), np.int32)]
+    values[2] = values[2].view(np.uint32)
+    (_, expected, _), _ = interpreted(k, values, (4,), (block,))
+    (_, found, _), _ = compiled(k, values, (4,), (block,), host)
+    assert found.tolist() == expected.tolist() == [8008 - 50, 11011, 14014, 17117]
