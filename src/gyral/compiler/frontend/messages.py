@@ -39,7 +39,7 @@ from gyral.compiler.ir.ops.arith import AddOp, AndOp, CmpOp, FloorDivOp, OrOp, S
 from gyral.compiler.ir.ops.atomic import AtomicLoadOp
 from gyral.compiler.ir.ops.cast import CastOp
 from gyral.compiler.ir.ops.control import IfOp, YieldOp
-from gyral.compiler.ir.ops.grid import LocalIdOp
+from gyral.compiler.ir.ops.grid import BarrierOp, LocalIdOp
 from gyral.compiler.ir.ops.memory import DimOp, LoadOp, StoreOp
 from gyral.compiler.stdlib import outbox, resident
 from gyral.compiler.stdlib.arena import SIZES, control_of, put
@@ -196,6 +196,7 @@ def _copy_record(f: Frame, args: list[Datum], node: ast.Call, back: bool) -> Non
     for number__, leaf in enumerate(leaves(cls.record)):
         value = f.emit(LoadOp, record.value, source, type=leaf.dtype, leaf=number__)
         f.builder.op(StoreOp, value, record.value, target, leaf=number__)
+    f.builder.op(BarrierOp)  # no thread of a block goes on to the handler while another still copies
 
 
 # Methods.

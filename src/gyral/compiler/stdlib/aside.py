@@ -15,7 +15,6 @@ def hold(arena, sys, w, at, slot, control, origin):
     entry = held_slot(arena, sys, w, at)
     if entry == 0:
         outcome = u32(ENDED) if see(arena, at + wire.WK_STALLED) != 0 else u32(BLOCKED)
-        put(arena, at + wire.WK_WAITING, u32(1))
     else:
         copy_message(arena, entry + wire.LINE, slot)
         put(arena, entry, u32(0))

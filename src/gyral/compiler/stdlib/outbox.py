@@ -9,10 +9,10 @@ from gyral.core import wire
 from gyral.core.dtypes import u32
 
 
-def room(arena, sys, w, at, count):
-    """Whether every lane this worker sends to has room for `count` more; a stalled worker goes on without."""
+def room(arena, sys, w, count):
+    """Whether every lane this worker sends to has room for `count` more."""
     enough = True
-    if count != 0 and see(arena, at + wire.WK_STALLED) == 0:
+    if count != 0:
         for number in range(read(arena, wire.SYS_WORKERS) + 1):
             if number == 0:
                 header = sys.out_at + w * wire.LANE_WORDS
@@ -21,14 +21,12 @@ def room(arena, sys, w, at, count):
                 header = sys.lane_at + lane * wire.LANE_WORDS
             if free_slots(arena, sys, header, count) < count:
                 enough = False
-        if not enough:
-            put(arena, at + wire.WK_WAITING, u32(1))
     return enough
 
 
 def free_slots(arena, sys, header, wanted):
     """Free slots of a lane, at least as many as are wanted if there are; may look at the other end."""
-    depth = arena[header + wire.LN_MASK] + 1
+    depth = read(arena, header + wire.LN_MASK) + 1
     used = read(arena, header + wire.LN_TAIL) + read(arena, header + wire.LN_STAGED)
     free = depth - (used - read(arena, header + wire.LN_SEEN))
     if free < wanted:
@@ -44,10 +42,11 @@ def free_slots(arena, sys, header, wanted):
 def stage(arena, sys, w, at, me, my_gen, slot, gen, kind):
     """Begin a send, in the lane to the receiver's worker; where the payload goes, 0 when it goes nowhere.
 
-    It is published when the handler ends well.
+    It is published when the handler ends well. A block of threads sends once, what its first thread says.
     """
     payload = u32(0)
-    if gen == 0:
+    slot, gen = block_broadcast(slot), block_broadcast(gen)
+    if gen & 0xFFFF == 0:
         bump(arena, control_of(sys, me) + wire.CT_NOBODY)
     else:
         to_host = slot == wire.HOST or gen >> 16 != sys.route
@@ -137,7 +136,6 @@ def discard(arena, sys, at):
         lane = read(arena, at + wire.WK_TOUCHED + u32(k))
         put(arena, sys.lane_at + lane * wire.LANE_WORDS + wire.LN_STAGED, u32(0))
     put(arena, at + wire.WK_TOUCHES, u32(0))
-    put(arena, at + wire.WK_OVERFLOW, u32(0))
     put(arena, at + wire.WK_STOPPING, u32(0))
 
 

@@ -81,7 +81,7 @@ def turn(arena, world, sys, w, at):
 
     When the host says that actors are active again, what was put aside for them comes before all lanes.
     """
-    did = u32(0)
+    did, waiting = u32(0), u32(0)
     sources = sys.workers + 1
     again = see(arena, at + wire.WK_RECHECK) != 0
     if again:
@@ -93,19 +93,25 @@ def turn(arena, world, sys, w, at):
             priority = sys.priorities - 1 - rest // sources
             source = rest % sources
             lane = (priority * sys.workers + w) * sources + source
-            did += drain(arena, world, sys, w, at, lane, priority * sources + source, aside)
+            taken, waits = drain(arena, world, sys, w, at, lane, priority * sources + source, aside)
+            did += taken
+            waiting = waiting | waits
+    put(arena, at + wire.WK_WAITING, waiting)
     return did
 
 
 def drain(arena, world, sys, w, at, lane, origin, aside):
-    """Take messages from a lane, a batch at most, or all that were put `aside`; how many."""
+    """Take messages from a lane, a batch at most, or all put `aside`; how many, and whether any waits.
+
+    Of what was put aside, what cannot go on now stays for the next turn, and other actors' goes on.
+    """
     header = sys.lane_at + lane * wire.LANE_WORDS
     if aside:
         header = sys.lane_at
     head = read(arena, header + wire.LN_HEAD)
-    base, mask = arena[header + wire.LN_SLOTS_AT], arena[header + wire.LN_MASK]
+    base, mask = read(arena, header + wire.LN_SLOTS_AT), read(arena, header + wire.LN_MASK)
     actor = u32(w)
-    taken = u32(0)
+    taken, waits = u32(0), u32(0)
     going = True
     while going:
         slot, row = u32(0), u32(origin)
@@ -122,21 +128,23 @@ def drain(arena, world, sys, w, at, lane, origin, aside):
         if slot != 0:
             outcome = take(arena, world, sys, w, at, slot, row, aside)
         if outcome == BLOCKED:
-            going = False
-            if aside and slot != 0:
-                put(arena, at + wire.WK_RECHECK, u32(1))
-        elif aside:
-            taken += 1
-            give_back(arena, at, control_of(sys, actor))
+            going = aside and slot != 0
+            waits = u32(1) if slot != 0 else waits
+            actor += sys.workers
         else:
-            head += 1
             taken += 1
-            if taken & 15 == 0:
+            if aside:
+                give_back(arena, at, control_of(sys, actor))
+                if see(arena, at + wire.WK_COMMAND) != wire.RUN:
+                    put(arena, at + wire.WK_RECHECK, u32(1))
+                    going = False
+            else:
+                head += 1
                 publish(arena, header + wire.LN_HEAD, head)
-            going = taken < sys.batch
-    if taken != 0 and not aside:
-        publish(arena, header + wire.LN_HEAD, head)
-    return taken
+                going = taken < sys.batch
+    if aside and waits != 0:
+        put(arena, at + wire.WK_RECHECK, u32(1))
+    return taken, waits
 
 
 def arrived(arena, sys, header, slot, head):
@@ -191,10 +199,13 @@ def handle(arena, world, sys, w, at, slot, control, dest):
                 discard(arena, sys, at)
                 put(arena, control + wire.CT_ERROR_SITE, detail + 1)
                 put(arena, control + wire.CT_STATE, u32(wire.FAILING))
-        elif outcome == DONE and read(arena, at + wire.WK_STOPPING) != 0:
-            put(arena, at + wire.WK_STOPPING, u32(0))
-            put(arena, control + wire.CT_STATE, u32(wire.TERMINATED))
-            put(arena, at + wire.WK_WAKE, arena[at + wire.WK_WAKE] | u32(1) << 31)
+        elif outcome == DONE:
+            if kind & wire.EXTENDED != 0:
+                know(arena, sys, slot, control, dest)
+            if read(arena, at + wire.WK_STOPPING) != 0:
+                put(arena, at + wire.WK_STOPPING, u32(0))
+                put(arena, control + wire.CT_STATE, u32(wire.TERMINATED))
+                put(arena, at + wire.WK_WAKE, arena[at + wire.WK_WAKE] | u32(1) << 31)
     return outcome, code, detail
 
 
@@ -202,17 +213,16 @@ def admit(arena, sys, slot, control, dest):
     """EVENT_INBOX for a message with an extension that is in time and new, else what happens to it."""
     code = u32(wire.EVENT_INBOX)
     deadline = wide(arena, slot + wire.DEADLINE_LO)
-    now = u64(see(arena, wire.SYS_TIME_LO)) | u64(see(arena, wire.SYS_TIME_HI)) << 32
-    if block_broadcast(deadline != 0 and deadline < now):
+    if block_broadcast(deadline != 0 and deadline < clock(arena)):
         code = u32(wire.EVENT_EXPIRED)
     elif sys.dedup != 0 and block_broadcast(wide(arena, slot + wire.KEY_LO) != 0):
-        if seen_before(arena, sys, slot, control, dest):
+        if knows(arena, sys, slot, dest):
             code = u32(wire.EVENT_DUPLICATE)
     return code
 
 
-def seen_before(arena, sys, slot, control, dest):
-    """Whether the actor met this key among its last ones; it knows it from now on."""
+def knows(arena, sys, slot, dest):
+    """Whether the message's key is among the last ones that the actor handled."""
     low, high = read(arena, slot + wire.KEY_LO), read(arena, slot + wire.KEY_HI)
     table = sys.dedup_at + dest * sys.dedup * 2
     found = False
@@ -220,23 +230,38 @@ def seen_before(arena, sys, slot, control, dest):
         entry = table + u32(k) * 2
         if read(arena, entry) == low and read(arena, entry + 1) == high:
             found = True
-    if not found:
+    return found
+
+
+def know(arena, sys, slot, control, dest):
+    """Let the actor know a message's key, if it has one. What was not handled may come again."""
+    low, high = read(arena, slot + wire.KEY_LO), read(arena, slot + wire.KEY_HI)
+    if sys.dedup != 0 and low | high != 0:
         following = read(arena, control + wire.CT_DEDUP_NEXT)
-        put(arena, table + following * 2, low)
-        put(arena, table + following * 2 + 1, high)
+        entry = sys.dedup_at + (dest * sys.dedup + following) * 2
+        put(arena, entry, low)
+        put(arena, entry + 1, high)
         following += 1
         put(arena, control + wire.CT_DEDUP_NEXT, following if following < sys.dedup else u32(0))
-    return found
+
+
+def clock(arena):
+    """The host's time in milliseconds.
+
+    The host writes the low word, then releases the high one: read the other way round, the two of them may
+    tell a time that is past (every 50 days, for a moment), but never one that is to come.
+    """
+    high = atomic_load(arena, wire.SYS_TIME_HI, order="acquire")
+    return u64(high) << 32 | u64(atomic_load(arena, wire.SYS_TIME_LO))
 
 
 def tick(arena, at, slot):
     """Set the worker's clock past its own, the message's and the host's (Kulkarni et al., 2014)."""
     if local_id(0) == 0:
-        now = u64(atomic_load(arena, wire.SYS_TIME_LO)) | u64(atomic_load(arena, wire.SYS_TIME_HI)) << 32
         mine, theirs = wide(arena, at + wire.WK_CLOCK_LO) + 1, wide(arena, slot + wire.HLC_LO) + 1
-        clock = max(max(mine, theirs), now << wire.HLC_LOGICAL_BITS)
-        arena[at + wire.WK_CLOCK_LO] = u32(clock)
-        arena[at + wire.WK_CLOCK_HI] = u32(clock >> 32)
+        stamp = max(max(mine, theirs), clock(arena) << wire.HLC_LOGICAL_BITS)
+        arena[at + wire.WK_CLOCK_LO] = u32(stamp)
+        arena[at + wire.WK_CLOCK_HI] = u32(stamp >> 32)
 
 
 def end(arena, sys, w, at, slot, control, code, detail):
@@ -265,12 +290,18 @@ def unknown():
 def case(arena, world, sys, w, at, slot, control, dest, kind, role, entry, sends):
     """Run one handler on a message, and let its sends and reply go out if it ends well; outcome and site."""
     outcome, site = u32(BLOCKED), u32(0)
-    if room(arena, sys, w, at, u32(sends)):
+    stalled = False
+    if sends != 0:
+        stalled = see(arena, at + wire.WK_STALLED) != 0
+    if stalled or room(arena, sys, w, u32(sends)):
         remember(arena, world, sys, w, at, slot, control, dest, role, entry)
         reply = serve(arena, world, sys, w, at, slot, control, dest, role, entry)
         site = rescue()
-        if site == wire.NONE and too_much(arena, at, sends):
-            site = u32(wire.SITE_OUTBOX)
+        if sends != 0:
+            over = read(arena, at + wire.WK_OVERFLOW) != 0
+            put(arena, at + wire.WK_OVERFLOW, u32(0))
+            if site == wire.NONE and over and not stalled:
+                site = u32(wire.SITE_OUTBOX)
         if site != wire.NONE:
             outcome = u32(ENDED)
             restore(arena, world, sys, w, at, slot, control, dest, role, entry)
@@ -290,14 +321,6 @@ def case(arena, world, sys, w, at, slot, control, dest, kind, role, entry, sends
                     answer(arena, at, slot, cell)
                     bump(arena, control + wire.CT_REPLIES)
     return outcome, site
-
-
-def too_much(arena, at, sends):
-    """Whether the handler sent more than there was room for, and nothing says that it may."""
-    over = False
-    if sends != 0:
-        over = read(arena, at + wire.WK_OVERFLOW) != 0 and see(arena, at + wire.WK_STALLED) == 0
-    return over
 
 
 def payload_at(arena, slot):
