@@ -203,8 +203,8 @@ def test_what_was_computed_before_a_failure_stands_after_the_rescue(host: Host, 
         s[i // {block}] = w.rescue()
         o[i] += (a[i] * 3 + 5) * 1000
     """
-    k, values = kernel(text), [np.array([1, 2, 3, 4], np.int32), *np.zeros((2, 4), np.int32)]
-    values[2] = values[2].view(np.uint32)
+    k = kernel(text)
+    values = [np.array([1, 2, 3, 4], np.int32), np.zeros(4, np.int32), np.zeros(4, np.uint32)]
     (_, expected, _), _ = interpreted(k, values, (4,), (block,))
     (_, found, _), _ = compiled(k, values, (4,), (block,), host)
     assert found.tolist() == expected.tolist() == [8008 - 50, 11011, 14014, 17117]

@@ -36,8 +36,8 @@ class RescueOp(Operation):
 
     Every thread of the block arrives, active or not. The result is the same for the block: the lowest of the
     sites where its threads failed, or `NO_SITE`. Sites are numbered as in the kernel's signature. What a
-    thread computed between its failure and here is undefined. `own`: each thread gets its own site; passes
-    write so what a block does together.
+    thread computed between its failure and here is undefined, and so is what it kept in local memory. `own`:
+    each thread gets its own site; passes write so what a block does together.
     """
 
     name = "message.rescue"
