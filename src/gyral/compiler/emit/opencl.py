@@ -6,6 +6,7 @@ of `core.abi` as a struct by value; an array's address slot is the byte offset i
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar
 
 from gyral.compiler.emit.base import Emitted, is_relaxed
@@ -53,7 +54,8 @@ class OpenCl(Dialect):
         self.whole_blocks = (
             "branched_barriers" in options.features
         )  # PoCL 3 loses stores behind such barriers
-        self.barriers_close = not self.whole_blocks  # and conditions at the end of such branches
+        # And conditions at the end of such branches; a thread alone waits for nobody.
+        self.barriers_close = not self.whole_blocks and prod(options.block) != 1
 
     def as_bits(self, t: DType, a: str) -> str:
         return f"as_{'ulong' if t is f64 else 'uint'}({a})"
