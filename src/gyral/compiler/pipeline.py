@@ -139,9 +139,9 @@ def _pairs(module: Module, options: CompileOptions, target: TargetSpec) -> None:
 
 def _widen(module: Module, options: CompileOptions, target: TargetSpec) -> None:
     if target.wide_loops:
-        WidenLoops(options).run(module)
+        WidenLoops(options, target).run(module)
     if target.wide:
-        Widen(options, target.wide).run(module)
+        Widen(options, target).run(module)
 
 
 def _block_of(module: Module, options: CompileOptions) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gyral.compiler.intrinsics import INTRINSICS, Native
 from gyral.compiler.ir.builder import Builder
 from gyral.compiler.ir.define import Operation
 from gyral.compiler.ir.graph import Block, Module, Op, Value
@@ -21,6 +22,7 @@ from gyral.compiler.ir.ops.grid import GlobalIdOp, GlobalSizeOp
 from gyral.compiler.ir.ops.memory import LoadOp, LoadWideOp, StoreOp, StoreWideOp
 from gyral.compiler.ir.traits import PURE
 from gyral.compiler.passes.clone import clone
+from gyral.compiler.passes.target import TargetSpec
 from gyral.core.artifact import ALIGNED, CompileOptions
 from gyral.core.dtypes import ArrayType, DType, index
 
@@ -39,11 +41,11 @@ Mapping = dict[Value, Value]
 class Widen:
     """Widen a straight kernel whose written arrays are touched at the thread's own element alone.
 
-    Above `most` ops, arithmetic and not memory sets the pace.
+    Above the target's number of ops, arithmetic and not memory sets the pace.
     """
 
     options: CompileOptions
-    most: int
+    target: TargetSpec
     name = "widen"
 
     def run(self, module: Module) -> bool:
@@ -51,16 +53,24 @@ class Widen:
         options = self.options
         promised = ALIGNED in options.features and options.noalias and all(options.unit_stride)
         kernel = module.kernel
-        if not promised or options.check != "off" or not _fits(kernel, self.most):
+        if not promised or options.check != "off" or not _fits(kernel, self.target):
             return False
         _Run(kernel).rewrite()
         kernel.attributes["coarse"] = FACTOR
         return True
 
 
-def _fits(kernel: Op, most: int) -> bool:
+def length(ops: Sequence[Op], target: TargetSpec, fastmath: bool) -> int:
+    """How many ops these come to where an exact fma is written out, which takes some eighty."""
+    cell = INTRINSICS["fma"].spell[target.column]
+    native = fastmath or not (isinstance(cell, Native) and cell.name.startswith("gyral_"))
+    return sum(1 if native or op.attributes.get("fn") != "fma" else 80 for op in ops)
+
+
+def _fits(kernel: Op, target: TargetSpec) -> bool:
     ops = kernel.regions[0].ops[:-1]
-    if len(ops) > most or not all(_plain(op) for op in ops):
+    total = length(ops, target, bool(kernel.attributes.get("fastmath")))
+    if total > target.wide or not all(_plain(op) for op in ops):
         return False
     rank = kernel.attributes.get("rank", 1)
     moving = _moving(ops, rank)

@@ -18,6 +18,8 @@ from gyral.compiler.ir.ops.memory import LoadOp, LoadWideOp
 from gyral.compiler.ir.traits import GANG, PURE, SYNC, WRITES
 from gyral.compiler.passes.clone import Mapping, clone
 from gyral.compiler.passes.rewrite import is_const
+from gyral.compiler.passes.target import TargetSpec
+from gyral.compiler.passes.widen import length
 from gyral.core.artifact import ALIGNED, CompileOptions
 from gyral.core.dtypes import ArrayType, DType, index
 
@@ -31,6 +33,7 @@ class WidenLoops:
     """Widen loops from 0 on that only compute and read, in kernels whose threads never meet."""
 
     options: CompileOptions
+    target: TargetSpec
     name = "widen_loops"
 
     def run(self, module: Module) -> bool:
@@ -44,7 +47,7 @@ class WidenLoops:
         written = {v for op in writes for v in op.operands if isinstance(v.type, ArrayType)}
         changed = False
         for op in ops:
-            if isinstance(op, ForOp) and _fits(op):
+            if isinstance(op, ForOp) and _fits(op, self.target, bool(kernel.attributes.get("fastmath"))):
                 wide = [inner for inner in op.body.ops if _in_a_row(inner, op.body, written)]
                 if wide:
                     _rewrite(op, wide)
@@ -52,10 +55,10 @@ class WidenLoops:
         return changed
 
 
-def _fits(loop: ForOp) -> bool:
+def _fits(loop: ForOp, target: TargetSpec, fastmath: bool) -> bool:
     ops = loop.body.ops[:-1]
     counted = loop.lower.type is index and is_const(loop.lower, 0) and is_const(loop.step, 1)
-    return counted and len(ops) <= _MOST_OPS and all(_plain(op) for op in ops)
+    return counted and length(ops, target, fastmath) <= _MOST_OPS and all(_plain(op) for op in ops)
 
 
 def _plain(op: Op) -> bool:
