@@ -9,9 +9,13 @@ enum { GY_TYPE_NUMBERS = 1 << TYPE_BITS };
 
 typedef struct GyMail {
     PyObject_HEAD
-    Py_buffer view; /* of the arena */
-    gy_mail *core;  /* NULL once closed */
-    PyObject *keep; /* what the running loops need: code and buffers */
+    gy_mail *core;   /* NULL while it is made */
+    Py_buffer view;  /* of the arena */
+    Py_buffer *past; /* of arenas before it that someone may still look at */
+    int past_count;
+    _Atomic int inside; /* threads that look at an arena without the GIL */
+    PyObject *keep;     /* what the running loops need: code and buffers */
+    PyObject *accepts;  /* a dict: Accepts by the frozenset they were made of */
     const gy_layout *reply[GY_TYPE_NUMBERS];
 } GyMail;
 
@@ -50,7 +54,6 @@ PyObject *gy_set_actor_errors(PyObject *module, PyObject *classes);
 PyObject *gy_raise_post(const GyRef *ref, gy_post post);
 
 /* actormail.c: the core of an open mail of this process, or NULL with an exception. */
-gy_mail *gy_mail_of(GyMail *mail);
 gy_mail *gy_mail_shut(GyMail *mail);
 static inline gy_mail *gy_mail_open(GyMail *mail)
 {
@@ -59,6 +62,9 @@ static inline gy_mail *gy_mail_open(GyMail *mail)
         return core;
     return gy_mail_shut(mail);
 }
+/* Around what looks at the arena without the GIL: an arena left behind stays until all have left it. */
+static inline void gy_mail_enter(GyMail *mail) { atomic_fetch_add(&mail->inside, 1); }
+void gy_mail_leave(GyMail *mail);
 extern PyMethodDef gy_mail_host_methods[];
 int gy_add_mail(PyObject *module);
 
@@ -85,7 +91,11 @@ static inline void gy_parcel_drop(gy_parcel *parcel)
 /* The number of a message type for this actor; 0 with an exception when it has no handler for it. */
 uint32_t gy_number_for(const GyRef *ref, const gy_layout *layout);
 
+/* actormail.c: the Accepts that is given, or that of a set of message types which have numbers. */
+PyObject *gy_mail_accepts(GyMail *mail, PyObject *given);
+
 /* actorref.c */
+int gy_accepts_add(GyAccepts *self, PyObject *type, long number);
 int gy_ref_words(PyObject *object, uint32_t words[2]);
 int gy_add_ref(PyObject *module);
 /* actormany.c */
@@ -95,6 +105,12 @@ PyObject *gy_ref_ask_sync(PyObject *self, PyObject *const *args, Py_ssize_t coun
 PyObject *gy_ref_ask_begin(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *gy_mail_ask_poll(PyObject *self, PyObject *token);
 PyObject *gy_mail_ask_end(PyObject *self, PyObject *token);
+PyObject *gy_mail_ask_drop(PyObject *self, PyObject *token);
+/* Posts; waits, for a while, where lanes are frozen.  With an exception the answer says nothing. */
+enum { GY_THAW_NS = 2000 * 1000 * 1000 };
+gy_post gy_ref_post(GyRef *self, gy_mail *core, const gy_letter *letter);
+/* Sleeps a little longer than the last time; -1 with an exception. */
+int gy_wait_thaw(GyRef *self, int64_t *length);
 /* Seconds as nanoseconds; None is for ever; -1 with an exception for what is no number. */
 int64_t gy_seconds(PyObject *value);
 

@@ -93,16 +93,20 @@ static PyObject *give_up(GyMail *mail, gy_mail *core, uint32_t corr)
 
 static PyObject *wait_reply(GyMail *mail, gy_mail *core, uint32_t corr, int64_t until)
 {
-    int done = gy_cell_spin(core, corr, SPIN_HELD_NS), spun = 0;
+    int done = gy_cell_spin(gy_cell(core, corr), corr, SPIN_HELD_NS), spun = 0;
     while (!done) {
+        uint32_t epoch = gy_see(&core->epoch);
+        gy_word *cell = gy_cell(core, corr);
+        gy_mail_enter(mail);
         Py_BEGIN_ALLOW_THREADS
-        done = !spun && gy_cell_spin(core, corr, SPIN_FREE_NS);
+        done = !spun && gy_cell_spin(cell, corr, SPIN_FREE_NS);
         spun = 1;
         int64_t left = until - gy_now_ns();
         if (!done && left > 0)
-            gy_cell_sleep(core, corr, left < SLICE_NS ? left : SLICE_NS);
-        done = done || gy_cell_done(core, corr);
+            gy_cell_sleep(core, cell, epoch, corr, left < SLICE_NS ? left : SLICE_NS);
         Py_END_ALLOW_THREADS
+        gy_mail_leave(mail);
+        done = gy_cell_done(core, corr);
         if (!done && (PyErr_CheckSignals() < 0 || gy_now_ns() >= until))
             return give_up(mail, core, corr);
     }
@@ -116,6 +120,30 @@ static void nap(int64_t *length)
     *length = *length * 2 < LONGEST_NAP_NS ? *length * 2 : LONGEST_NAP_NS;
 }
 
+int gy_wait_thaw(GyRef *self, int64_t *length)
+{
+    if (*length == 0)
+        *length = FIRST_NAP_NS;
+    Py_BEGIN_ALLOW_THREADS
+    nap(length);
+    Py_END_ALLOW_THREADS
+    return PyErr_CheckSignals() < 0 || gy_mail_open(self->mail) == NULL ? -1 : 0;
+}
+
+gy_post gy_ref_post(GyRef *self, gy_mail *core, const gy_letter *letter)
+{
+    gy_post post = gy_mail_post(core, &self->to, letter);
+    if (post != GY_FROZEN)
+        return post;
+    int64_t length = 0, until = gy_now_ns() + GY_THAW_NS;
+    while (post == GY_FROZEN && gy_now_ns() < until) {
+        if (gy_wait_thaw(self, &length) < 0)
+            break;
+        post = gy_mail_post(core, &self->to, letter);
+    }
+    return post;
+}
+
 /* Posts, waiting while the mailbox is full; 0, or -1 with an exception. */
 static int post_patiently(GyRef *self, gy_mail *core, const gy_letter *letter, int64_t until)
 {
@@ -124,8 +152,9 @@ static int post_patiently(GyRef *self, gy_mail *core, const gy_letter *letter, i
         gy_post post = gy_mail_post(core, &self->to, letter);
         if (post == GY_POSTED)
             return 0;
-        if ((post != GY_MAILBOX_FULL && post != GY_LANE_FULL) || gy_now_ns() >= until) {
-            if (post == GY_MAILBOX_FULL || post == GY_LANE_FULL)
+        int later = post == GY_MAILBOX_FULL || post == GY_LANE_FULL || post == GY_FROZEN;
+        if (!later || gy_now_ns() >= until) {
+            if (later)
                 PyErr_Format(gy_actor_error_of(GY_ERROR_ASK_TIMEOUT),
                              "the mailbox of actor %u had no room in time; the message was not sent", self->to.slot);
             else
@@ -198,14 +227,15 @@ PyObject *gy_ref_ask_begin(PyObject *object, PyObject *const *args, Py_ssize_t c
         if (corr != NONE) {
             parcel.letter.corr = corr;
             parcel.letter.kind |= ASKED;
-            post = gy_mail_post(core, &self->to, &parcel.letter);
+            post = gy_ref_post(self, core, &parcel.letter);
         }
         if (post == GY_POSTED) {
             token = PyLong_FromUnsignedLong(corr);
         } else {
             if (corr != NONE)
                 gy_cell_return(core, corr, 1);
-            gy_raise_post(self, post);
+            if (!PyErr_Occurred())
+                gy_raise_post(self, post);
         }
     }
     gy_parcel_drop(&parcel);
@@ -232,6 +262,18 @@ PyObject *gy_mail_ask_poll(PyObject *object, PyObject *token)
     gy_mail *core = gy_mail_open((GyMail *)object);
     uint32_t corr = core == NULL ? NONE : token_of(core, token);
     return corr == NONE ? NULL : PyBool_FromLong(gy_cell_done(core, corr));
+}
+
+PyObject *gy_mail_ask_drop(PyObject *object, PyObject *token)
+{
+    gy_mail *core = gy_mail_open((GyMail *)object);
+    uint32_t corr = core == NULL ? NONE : token_of(core, token);
+    if (corr == NONE)
+        return NULL;
+    int left = gy_cell_abandon(core, corr);
+    if (left >= 0)
+        gy_cell_return(core, corr, left == 0);
+    Py_RETURN_NONE;
 }
 
 PyObject *gy_mail_ask_end(PyObject *object, PyObject *token)

@@ -35,22 +35,26 @@ PyObject *gy_raise_post(const GyRef *ref, gy_post post)
     static const char *const states[] = {"free",    "created",  "active", "paused",
                                          "failing", "draining", "failed", "terminated"};
     uint32_t slot = ref->to.slot;
+    gy_word *control = gy_control(ref->mail->core, slot);
     switch (post) {
     case GY_MAILBOX_FULL:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_MAILBOX_FULL),
                             "the mailbox of actor %u is full: %u messages wait; send later, or `await send`", slot,
-                            gy_get(ref->to.control + CT_MAILBOX));
+                            gy_get(control + CT_MAILBOX));
     case GY_LANE_FULL:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_MAILBOX_FULL),
                             "the lane to the worker of actor %u is full; send later, or `await send`", slot);
+    case GY_FROZEN:
+        return PyErr_Format(gy_actor_error_of(GY_ERROR_MAILBOX_FULL),
+                            "the system of actor %u stands still: nothing is sent until it goes on", slot);
     case GY_TOO_LARGE:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_NEEDS_ROOM),
                             "the message, with what was asked of it, is larger than a slot of the system");
     default:
         break;
     }
-    uint32_t state = gy_get(ref->to.control + CT_STATE);
-    if (gy_get(ref->to.control + CT_GENERATION) != ref->to.generation)
+    uint32_t state = gy_get(control + CT_STATE);
+    if (gy_get(control + CT_GENERATION) != ref->to.generation)
         return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED),
                             "actor %u has ended, and another lives in its place", slot);
     return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED), "actor %u takes no messages: it is %s", slot,

@@ -46,6 +46,8 @@ static PyObject *mail_pause(PyObject *object, PyObject *args)
     uint32_t worker = worker_of(core, which);
     if (ns < 0 || PyErr_Occurred())
         return NULL;
+    if (which == Py_None)
+        gy_mail_freeze(core, 1);
     gy_mail_command(core, worker, YIELD);
     int standing = wait_standing(core, worker, ns);
     return standing < 0 ? NULL : PyBool_FromLong(standing);
@@ -61,6 +63,8 @@ static PyObject *mail_resume(PyObject *object, PyObject *args)
     if (PyErr_Occurred())
         return NULL;
     gy_mail_command(core, worker, RUN);
+    if (which == Py_None)
+        gy_mail_freeze(core, 0);
     Py_RETURN_NONE;
 }
 
@@ -239,7 +243,7 @@ static PyObject *mail_deliver(PyObject *object, PyObject *args)
             letter.deadline_ms = words[DEADLINE_LO] | (uint64_t)words[DEADLINE_HI] << 32;
             letter.key = words[KEY_LO] | (uint64_t)words[KEY_HI] << 32;
         }
-        gy_address to = gy_mail_address(core, words[DEST], words[GENS] & 0xFFFF);
+        gy_address to = {words[DEST], words[GENS] & 0xFFFF, words[DEST] % core->workers};
         result = PyBool_FromLong(gy_mail_post(core, &to, &letter) == GY_POSTED);
     }
     PyBuffer_Release(&view);
@@ -265,10 +269,11 @@ static PyObject *mail_wait_work(PyObject *object, PyObject *args)
     if (ns < 0)
         return NULL;
     int64_t until = ns == INT64_MAX ? INT64_MAX : gy_now_ns() + ns;
-    gy_word *parked = core->worker[0].block + WK_PARKED;
     int pending, woken = 0;
     for (;;) {
         int64_t left = until - gy_now_ns();
+        gy_word *parked = core->worker[0].block + WK_PARKED;
+        gy_mail_enter((GyMail *)object);
         Py_BEGIN_ALLOW_THREADS
         atomic_store(parked, 1);
         gy_barrier_heavy();
@@ -279,6 +284,7 @@ static PyObject *mail_wait_work(PyObject *object, PyObject *args)
         }
         atomic_store(parked, 0);
         Py_END_ALLOW_THREADS
+        gy_mail_leave((GyMail *)object);
         pending = pending || gy_mail_pending(core);
         if (pending || woken || left <= 0)
             return PyBool_FromLong(pending);

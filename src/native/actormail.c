@@ -19,6 +19,19 @@ gy_mail *gy_mail_shut(GyMail *mail)
     return NULL;
 }
 
+/* An arena's buffer; -1 with an exception. */
+static int take_arena(PyObject *arena, Py_buffer *view)
+{
+    if (PyObject_GetBuffer(arena, view, PyBUF_WRITABLE) < 0)
+        return view->obj = NULL, -1;
+    const char *refusal = gy_mail_refusal(view->buf, (size_t)view->len / sizeof(uint32_t));
+    if (refusal == NULL)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, refusal);
+    PyBuffer_Release(view);
+    return -1;
+}
+
 static PyObject *mail_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"arena", "route", NULL};
@@ -27,25 +40,66 @@ static PyObject *mail_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|I:Mail", names, &arena, &route))
         return NULL;
     GyMail *self = (GyMail *)PyType_GenericAlloc(type, 0);
-    if (self == NULL || PyObject_GetBuffer(arena, &self->view, PyBUF_WRITABLE) < 0) {
-        if (self != NULL)
-            self->view.obj = NULL;
-        Py_XDECREF((PyObject *)self);
-        return NULL;
-    }
-    uint32_t *words = self->view.buf;
-    const char *refusal = gy_mail_refusal(words, (size_t)self->view.len / sizeof *words);
-    if (refusal != NULL) {
-        PyErr_SetString(PyExc_ValueError, refusal);
-    } else {
-        words[SYS_ROUTE] = route;
-        self->core = gy_mail_new(words, (size_t)self->view.len / sizeof *words);
+    if (self != NULL && take_arena(arena, &self->view) == 0) {
+        uint32_t *words = self->view.buf;
+        if (route != 0)
+            words[SYS_ROUTE] = route;
+        self->core = gy_mail_new(words);
         if (self->core == NULL)
             PyErr_NoMemory();
     }
-    if (self->core == NULL)
+    if (self != NULL && self->core == NULL)
         Py_CLEAR(self);
     return (PyObject *)self;
+}
+
+static void release_past(GyMail *self)
+{
+    for (int i = 0; i < self->past_count; i++)
+        PyBuffer_Release(&self->past[i]);
+    PyMem_Free(self->past);
+    self->past = NULL;
+    self->past_count = 0;
+}
+
+void gy_mail_leave(GyMail *mail)
+{
+    if (atomic_fetch_sub(&mail->inside, 1) == 1 && mail->past_count > 0)
+        release_past(mail);
+}
+
+static PyObject *mail_rebind(PyObject *object, PyObject *arena)
+{
+    GyMail *self = (GyMail *)object;
+    gy_mail *core = gy_mail_open(self);
+    Py_buffer view;
+    if (core == NULL || take_arena(arena, &view) < 0)
+        return NULL;
+    const uint32_t *words = view.buf;
+    Py_buffer *past = PyMem_Realloc(self->past, ((size_t)self->past_count + 1) * sizeof *past);
+    int done = 0;
+    if (past == NULL) {
+        PyErr_NoMemory();
+    } else if ((self->past = past, core->started)) {
+        PyErr_SetString(gy_actor_error_of(GY_ERROR_STATE), "the loops run; stop them before their arena is replaced");
+    } else if (words[SYS_WORKERS] != core->workers || words[SYS_PRIORITIES] != core->priorities ||
+               words[SYS_CELLS] != core->cells || words[SYS_CAPACITY] < core->capacity) {
+        PyErr_SetString(PyExc_ValueError, "an arena is replaced by one of as many workers, priorities and reply cells, "
+                                          "and no fewer slots");
+    } else if (gy_mail_rebind(core, view.buf) < 0) {
+        PyErr_NoMemory();
+    } else {
+        done = 1;
+    }
+    if (!done) {
+        PyBuffer_Release(&view);
+        return NULL;
+    }
+    past[self->past_count++] = self->view;
+    self->view = view;
+    if (atomic_load(&self->inside) == 0)
+        release_past(self);
+    Py_RETURN_NONE;
 }
 
 static void free_workers(gy_mail *core)
@@ -92,7 +146,6 @@ static int finish(GyMail *self, int64_t grace_ns, int polls)
     for (uint32_t w = 0; w < core->workers; w++)
         if (atomic_load(&core->worker[w].stage) == GY_AWAY)
             gy_set(core->worker[w].block + WK_ABORT, 0);
-    gy_cell_end_all(core, REPLY_LOST);
     free_workers(core);
     if (ended)
         Py_CLEAR(self->keep);
@@ -112,7 +165,9 @@ static void mail_dealloc(PyObject *object)
         leaked = core->leaked || (core->started && !ours);
         gy_mail_free(core);
     }
+    Py_XDECREF(self->accepts);
     if (!leaked) {
+        release_past(self);
         Py_XDECREF(self->keep);
         if (self->view.obj != NULL)
             PyBuffer_Release(&self->view);
@@ -199,6 +254,7 @@ static PyObject *mail_start(PyObject *object, PyObject *args, PyObject *kwargs)
         gy_mail_command(core, NONE, RUN);
         int error = gy_mail_start(core, &options);
         if (error == 0) {
+            gy_mail_freeze(core, 0);
             Py_INCREF(Py_None);
             result = Py_None;
         } else {
@@ -237,6 +293,7 @@ static PyObject *mail_close(PyObject *object, PyObject *unused)
     if (core != NULL && atomic_load(&core->shut) == GY_OPEN) {
         if (core->started && !core->leaked && finish(self, GRACE_NS, 1) < 0)
             return NULL;
+        gy_cell_end_all(core, REPLY_LOST);
         atomic_store(&core->shut, GY_CLOSED);
     }
     Py_RETURN_NONE;
@@ -254,6 +311,46 @@ static PyObject *mail_number(PyObject *object, PyObject *args)
                             number, GY_TYPE_NUMBERS - 1);
     ((GyMail *)object)->reply[number] = layout;
     Py_RETURN_NONE;
+}
+
+static long number_of(const GyMail *mail, const gy_layout *layout)
+{
+    for (long number = 1; number < GY_TYPE_NUMBERS; number++)
+        if (mail->reply[number] == layout)
+            return number;
+    return 0;
+}
+
+PyObject *gy_mail_accepts(GyMail *mail, PyObject *given)
+{
+    PyObject *made = NULL, *types, *type;
+    if (PyObject_TypeCheck(given, GyAcceptsType)) {
+        Py_INCREF(given);
+        return given;
+    }
+    if (mail->accepts == NULL && (mail->accepts = PyDict_New()) == NULL)
+        return NULL;
+    made = PyDict_GetItemWithError(mail->accepts, given);
+    if (made != NULL || PyErr_Occurred()) {
+        Py_XINCREF(made);
+        return made;
+    }
+    if ((types = PyObject_GetIter(given)) == NULL)
+        return NULL;
+    made = PyType_GenericAlloc(GyAcceptsType, 0);
+    while (made != NULL && (type = PyIter_Next(types)) != NULL) {
+        const gy_layout *layout = PyType_Check(type) ? gy_layout_of_type((PyTypeObject *)type) : NULL;
+        long number = layout == NULL ? 0 : number_of(mail, layout);
+        if (number == 0)
+            PyErr_Format(PyExc_ValueError, "%R has no number in this system", type);
+        if (number == 0 || gy_accepts_add((GyAccepts *)made, (PyObject *)layout->type, number) < 0)
+            Py_CLEAR(made);
+        Py_DECREF(type);
+    }
+    Py_DECREF(types);
+    if (made != NULL && (PyErr_Occurred() || PyDict_SetItem(mail->accepts, given, made) < 0))
+        Py_CLEAR(made);
+    return made;
 }
 
 static PyObject *mail_clock(PyObject *object, void *unused)
@@ -294,9 +391,11 @@ static PyMethodDef mail_methods[] = {
     {"start", (PyCFunction)(void (*)(void))mail_start, METH_VARARGS | METH_KEYWORDS, NULL},
     {"stop", mail_stop, METH_VARARGS, NULL},
     {"close", mail_close, METH_NOARGS, NULL},
+    {"rebind", mail_rebind, METH_O, NULL},
     {"number", mail_number, METH_VARARGS, NULL},
     {"ask_poll", gy_mail_ask_poll, METH_O, NULL},
     {"ask_end", gy_mail_ask_end, METH_O, NULL},
+    {"ask_drop", gy_mail_ask_drop, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

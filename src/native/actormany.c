@@ -9,6 +9,14 @@ static PyObject *accepted(const GyRef *self, size_t count, gy_post why)
     return PyLong_FromSize_t(count);
 }
 
+/* Whether to try again, a while after the first time that lanes were found frozen. */
+static int thaws(GyRef *self, int64_t *length, int64_t *until)
+{
+    if (*until == 0)
+        *until = gy_now_ns() + GY_THAW_NS;
+    return gy_now_ns() < *until && gy_wait_thaw(self, length) == 0;
+}
+
 static PyObject *tell_buffer(GyRef *self, gy_mail *core, PyObject *object, const gy_layout *layout)
 {
     Py_buffer view;
@@ -26,9 +34,14 @@ static PyObject *tell_buffer(GyRef *self, gy_mail *core, PyObject *object, const
                             .bytes = layout->bytes};
         gy_post why = GY_POSTED;
         size_t count = 0;
-        if (view.shape[0] > 0)
-            count = gy_mail_post_many(core, &self->to, &letter, view.buf, view.strides[0], (size_t)view.shape[0], &why);
-        result = accepted(self, count, why);
+        int64_t length = 0, until = 0;
+        do {
+            if (view.shape[0] > 0)
+                count = gy_mail_post_many(core, &self->to, &letter, view.buf, view.strides[0], (size_t)view.shape[0],
+                                          &why);
+        } while (why == GY_FROZEN && thaws(self, &length, &until));
+        if (!PyErr_Occurred())
+            result = accepted(self, count, why);
     }
     PyBuffer_Release(&view);
     return result;
@@ -61,7 +74,14 @@ static PyObject *tell_list(GyRef *self, gy_mail *core, PyObject *list)
     /* A list with anything wrong in it sends nothing. */
     if (letters != NULL && ready == size && gy_mail_open(self->mail) != NULL) {
         gy_post why = GY_POSTED;
-        result = accepted(self, size > 0 ? gy_mail_post_letters(core, &self->to, letters, (size_t)size, &why) : 0, why);
+        size_t count = 0;
+        int64_t length = 0, until = 0;
+        do {
+            if (size > 0)
+                count = gy_mail_post_letters(core, &self->to, letters, (size_t)size, &why);
+        } while (why == GY_FROZEN && thaws(self, &length, &until));
+        if (!PyErr_Occurred())
+            result = accepted(self, count, why);
     }
     PyMem_Free(letters);
     Py_DECREF(items);

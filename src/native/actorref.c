@@ -7,16 +7,8 @@ PyTypeObject *GyRefType, *GyAcceptsType;
 
 int gy_ref_words(PyObject *object, uint32_t words[2])
 {
-    if (!PyObject_TypeCheck(object, GyRefType)) {
-        unsigned int slot, generation;
-        if (!PyTuple_Check(object) || !PyArg_ParseTuple(object, "II", &slot, &generation)) {
-            PyErr_Clear();
-            return 0;
-        }
-        words[0] = slot;
-        words[1] = generation;
-        return 1;
-    }
+    if (!PyObject_TypeCheck(object, GyRefType))
+        return 0;
     const GyRef *ref = (GyRef *)object;
     words[0] = ref->to.slot;
     words[1] = ref->to.generation | (ref->mail->core != NULL ? ref->mail->core->route << 16 : 0);
@@ -26,10 +18,9 @@ int gy_ref_words(PyObject *object, uint32_t words[2])
 static PyObject *ref_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"mail", "slot", "gen", "accepts", NULL};
-    PyObject *mail, *accepts;
+    PyObject *mail, *given;
     unsigned int slot, generation;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!IIO!:Ref", names, GyMailType, &mail, &slot, &generation,
-                                     GyAcceptsType, &accepts))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!IIO:Ref", names, GyMailType, &mail, &slot, &generation, &given))
         return NULL;
     gy_mail *core = gy_mail_open((GyMail *)mail);
     if (core == NULL)
@@ -37,14 +28,16 @@ static PyObject *ref_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (slot >= core->capacity || generation > 0xFFFF)
         return PyErr_Format(PyExc_ValueError, "there is no actor %u of generation %u among %u", slot, generation,
                             core->capacity);
-    GyRef *self = (GyRef *)PyType_GenericAlloc(type, 0);
-    if (self == NULL)
+    PyObject *accepts = gy_mail_accepts((GyMail *)mail, given);
+    GyRef *self = accepts == NULL ? NULL : (GyRef *)PyType_GenericAlloc(type, 0);
+    if (self == NULL) {
+        Py_XDECREF(accepts);
         return NULL;
+    }
     Py_INCREF(mail);
-    Py_INCREF(accepts);
     self->mail = (GyMail *)mail;
     self->accepts = (GyAccepts *)accepts;
-    self->to = gy_mail_address(core, slot, generation);
+    self->to = (gy_address){slot, generation, slot % core->workers};
     return (PyObject *)self;
 }
 
@@ -70,10 +63,10 @@ static PyObject *ref_tell(PyObject *object, PyObject *const *args, Py_ssize_t co
         return NULL;
     }
     /* Converting the fields may have run any code. */
-    gy_post post = atomic_load(&core->shut) == GY_OPEN ? gy_mail_post(core, &self->to, &parcel.letter) : GY_NOT_LIVE;
+    gy_post post = gy_mail_open(self->mail) != NULL ? gy_ref_post(self, core, &parcel.letter) : GY_NOT_LIVE;
     gy_parcel_drop(&parcel);
     if (post != GY_POSTED)
-        return gy_raise_post(self, post);
+        return PyErr_Occurred() ? NULL : gy_raise_post(self, post);
     Py_RETURN_NONE;
 }
 
@@ -149,12 +142,9 @@ static PyType_Spec ref_spec = {
     .slots = ref_slots,
 };
 
-static int accept(GyAccepts *self, PyObject *type, PyObject *number)
+int gy_accepts_add(GyAccepts *self, PyObject *type, long value)
 {
     const gy_layout *layout = gy_layout_find(type);
-    long value = PyLong_AsLong(number);
-    if (value == -1 && PyErr_Occurred())
-        return -1;
     if (layout == NULL || value < 1 || value >= GY_TYPE_NUMBERS) {
         PyErr_Format(PyExc_ValueError, "%R is no message type, or its number %ld is not from 1 to %d", type, value,
                      GY_TYPE_NUMBERS - 1);
@@ -183,9 +173,11 @@ static PyObject *accepts_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Accepts", names, &PyDict_Type, &numbers))
         return NULL;
     GyAccepts *self = (GyAccepts *)PyType_GenericAlloc(type, 0);
-    while (self != NULL && PyDict_Next(numbers, &at, &key, &value))
-        if (accept(self, key, value) < 0)
+    while (self != NULL && PyDict_Next(numbers, &at, &key, &value)) {
+        long number = PyLong_AsLong(value);
+        if ((number == -1 && PyErr_Occurred()) || gy_accepts_add(self, key, number) < 0)
             Py_CLEAR(self);
+    }
     return (PyObject *)self;
 }
 

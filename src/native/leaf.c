@@ -10,7 +10,7 @@ static const struct {
     size_t bytes;
 } kinds[GY_LEAF_KINDS] = {
     {"f16", 2}, {"f32", 4}, {"f64", 8}, {"i8", 1},  {"i16", 2},  {"i32", 4}, {"i64", 8},
-    {"u8", 1},  {"u16", 2}, {"u32", 4}, {"u64", 8}, {"bool", 1}, {"ref", 8},
+    {"u8", 1},  {"u16", 2}, {"u32", 4}, {"u64", 8}, {"bool", 1},
 };
 
 int gy_leaf_kind_of(const char *name)
@@ -89,24 +89,11 @@ static int put_integer(gy_leaf_kind kind, char *to, PyObject *value)
     return 0;
 }
 
-static int put_ref(char *to, PyObject *value)
-{
-    uint32_t words[2] = {0, 0};
-    if (value != Py_None && !gy_ref_words(value, words)) {
-        PyErr_Format(PyExc_TypeError, "a reference is an actor's Ref or None, not %R", value);
-        return -1;
-    }
-    memcpy(to, words, sizeof words);
-    return 0;
-}
-
 int gy_leaf_put(const gy_leaf *leaf, char *payload, PyObject *value)
 {
     char *to = payload + leaf->offset;
     if (leaf->kind <= GY_LEAF_F64)
         return put_float(leaf->kind, to, value);
-    if (leaf->kind == GY_LEAF_REF)
-        return put_ref(to, value);
     if (leaf->kind != GY_LEAF_BOOL)
         return put_integer(leaf->kind, to, value);
     int truth = PyObject_IsTrue(value);
@@ -130,15 +117,10 @@ PyObject *gy_leaf_get(const gy_leaf *leaf, const char *payload)
 {
     const char *from = payload + leaf->offset;
     uint64_t bits = 0;
-    uint32_t words[2];
     if (leaf->kind <= GY_LEAF_F64)
         return PyFloat_FromDouble(float_at(leaf->kind, from));
     if (leaf->kind == GY_LEAF_BOOL)
         return PyBool_FromLong(*from != 0);
-    if (leaf->kind == GY_LEAF_REF) {
-        memcpy(words, from, sizeof words);
-        return Py_BuildValue("II", words[0], words[1]);
-    }
     size_t bytes = kinds[leaf->kind].bytes;
     memcpy(&bits, from, bytes);
     if (leaf->kind >= GY_LEAF_U8)
@@ -155,10 +137,25 @@ int gy_leaf_equal(const gy_leaf *leaf, const char *one, const char *other)
     return memcmp(one, other, kinds[leaf->kind].bytes) == 0;
 }
 
+/* A reference: slot, then generation and route. */
+static int is_ref(const gy_part *part)
+{
+    return part->count == 2 && part->part[0].count == 0 && part->part[1].count == 0 &&
+           part->part[0].leaf.kind == GY_LEAF_U32 && part->part[1].leaf.kind == GY_LEAF_U32 &&
+           PyUnicode_CompareWithASCIIString(part->part[0].name, "slot") == 0 &&
+           PyUnicode_CompareWithASCIIString(part->part[1].name, "gen") == 0;
+}
+
 int gy_part_put(const gy_part *part, char *payload, PyObject *value)
 {
     if (part->count == 0)
         return gy_leaf_put(&part->leaf, payload, value);
+    uint32_t words[2] = {0, 0};
+    if (is_ref(part) && (value == Py_None || gy_ref_words(value, words))) {
+        memcpy(payload + part->part[0].leaf.offset, &words[0], sizeof words[0]);
+        memcpy(payload + part->part[1].leaf.offset, &words[1], sizeof words[1]);
+        return 0;
+    }
     Py_ssize_t size = PySequence_Size(value);
     if (size < 0)
         return -1;

@@ -48,6 +48,9 @@ const char *gy_mail_refusal(const uint32_t *arena, size_t words)
     uint32_t workers = arena[SYS_WORKERS], priorities = arena[SYS_PRIORITIES];
     if (workers < 1 || workers > MAX_WORKERS || priorities < 1 || priorities > 64)
         return "the arena has an impossible number of workers or priorities";
+    if (arena[SYS_CELLS] > 1u << CELL_BITS ||
+        arena[SYS_CELL_AT] + (uint64_t)arena[SYS_CELLS] * arena[SYS_CELL_WORDS] > arena[SYS_CONTROL_AT])
+        return "the arena has more reply cells than there is room for";
     if (arena[SYS_STRIDE] < LINE || arena[SYS_CELL_WORDS] < LINE || arena[SYS_CONTROL_AT] < arena[SYS_CELL_AT])
         return "the arena's slots and cells are smaller than a cache line, or lie out of order";
     uint64_t sources = (uint64_t)priorities * (workers + 1), capacity = arena[SYS_CAPACITY];
@@ -73,49 +76,8 @@ const char *gy_mail_refusal(const uint32_t *arena, size_t words)
     return NULL;
 }
 
-static int fill(gy_mail *mail)
+static void read_system(gy_mail *mail, uint32_t *arena)
 {
-    mail->credit = calloc((size_t)mail->priorities * mail->capacity + 1, sizeof *mail->credit);
-    mail->free_cell = calloc(2 * (size_t)mail->cells + 1, sizeof *mail->free_cell);
-    mail->worker = calloc(mail->workers, sizeof *mail->worker);
-    if (mail->credit == NULL || mail->free_cell == NULL || mail->worker == NULL)
-        return -1;
-    mail->spent_cell = mail->free_cell + mail->cells;
-    for (uint32_t i = 0; i < mail->cells; i++)
-        mail->free_cell[mail->free_count++] = (uint16_t)(mail->cells - 1 - i);
-    for (uint32_t p = 0; p < mail->priorities; p++)
-        for (uint32_t slot = 0; slot < mail->capacity; slot++)
-            mail->credit[(size_t)p * mail->capacity + slot] =
-                gy_get(mail->arena + mail->done_at + (size_t)p * (mail->workers + 1) * mail->capacity + slot);
-    for (uint32_t w = 0; w < mail->workers; w++) {
-        gy_actor_worker *worker = &mail->worker[w];
-        worker->mail = mail;
-        worker->index = w;
-        worker->block = mail->arena + mail->worker_at + (size_t)w * WORKER_WORDS;
-        worker->watch = calloc((size_t)mail->priorities * (mail->workers + 1) + 1, sizeof *worker->watch);
-        if (worker->watch == NULL)
-            return -1;
-    }
-    return 0;
-}
-
-static void release(gy_mail *mail)
-{
-    for (uint32_t w = 0; mail->worker != NULL && w < mail->workers; w++)
-        free(mail->worker[w].watch);
-    free(mail->worker);
-    free(mail->free_cell);
-    free(mail->credit);
-    free(mail);
-}
-
-gy_mail *gy_mail_new(uint32_t *arena, size_t words)
-{
-    void *memory;
-    (void)words;
-    if (posix_memalign(&memory, 64, sizeof(gy_mail)) != 0)
-        return NULL;
-    gy_mail *mail = memset(memory, 0, sizeof(gy_mail));
     mail->arena = (gy_word *)arena;
     mail->workers = arena[SYS_WORKERS];
     mail->priorities = arena[SYS_PRIORITIES];
@@ -132,22 +94,105 @@ gy_mail *gy_mail_new(uint32_t *arena, size_t words)
     mail->control_at = arena[SYS_CONTROL_AT];
     mail->sent_at = arena[SYS_SENT_AT];
     mail->done_at = arena[SYS_DONE_AT];
-    uint32_t cells = (mail->control_at - mail->cell_at) / mail->cell_words;
-    mail->cells = cells < 1u << CELL_BITS ? cells : 1u << CELL_BITS;
-    if (fill(mail) < 0) {
+    mail->cells = arena[SYS_CELLS];
+    for (uint32_t w = 0; w < mail->workers; w++)
+        mail->worker[w].block = mail->arena + mail->worker_at + (size_t)w * WORKER_WORDS;
+    for (uint32_t p = 0; p < mail->priorities; p++)
+        for (uint32_t slot = 0; slot < mail->capacity; slot++)
+            mail->credit[(size_t)p * mail->capacity + slot] =
+                gy_get(mail->arena + mail->done_at + (size_t)p * (mail->workers + 1) * mail->capacity + slot);
+}
+
+static size_t credits_of(const uint32_t *arena) { return (size_t)arena[SYS_PRIORITIES] * arena[SYS_CAPACITY] + 1; }
+
+static int allocate(gy_mail *mail, const uint32_t *arena)
+{
+    uint32_t workers = arena[SYS_WORKERS], cells = arena[SYS_CELLS];
+    mail->credit = calloc(credits_of(arena), sizeof *mail->credit);
+    mail->free_cell = calloc(2 * (size_t)cells + 1, sizeof *mail->free_cell);
+    mail->worker = calloc(workers, sizeof *mail->worker);
+    if (mail->credit == NULL || mail->free_cell == NULL || mail->worker == NULL)
+        return -1;
+    mail->spent_cell = mail->free_cell + cells;
+    for (uint32_t i = 0; i < cells; i++)
+        mail->free_cell[mail->free_count++] = (uint16_t)(cells - 1 - i);
+    for (uint32_t w = 0; w < workers; w++) {
+        gy_actor_worker *worker = &mail->worker[w];
+        worker->mail = mail;
+        worker->index = w;
+        worker->watch = calloc((size_t)arena[SYS_PRIORITIES] * (workers + 1) + 1, sizeof *worker->watch);
+        if (worker->watch == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+static void release(gy_mail *mail)
+{
+    for (uint32_t w = 0; mail->worker != NULL && w < mail->workers; w++)
+        free(mail->worker[w].watch);
+    free(mail->worker);
+    free(mail->free_cell);
+    free(mail->credit);
+    free(mail);
+}
+
+static void set_time(gy_mail *mail, uint64_t now_ms)
+{
+    gy_set(mail->arena + SYS_TIME_LO, (uint32_t)now_ms);
+    gy_publish(mail->arena + SYS_TIME_HI, (uint32_t)(now_ms >> 32));
+}
+
+gy_mail *gy_mail_new(uint32_t *arena)
+{
+    void *memory;
+    if (posix_memalign(&memory, 64, sizeof(gy_mail)) != 0)
+        return NULL;
+    gy_mail *mail = memset(memory, 0, sizeof(gy_mail));
+    mail->workers = arena[SYS_WORKERS];
+    if (allocate(mail, arena) < 0) {
         release(mail);
         return NULL;
     }
+    read_system(mail, arena);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    mail->epoch_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - gy_now_ns() / 1000000;
-    atomic_store(&mail->now_ms, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    mail->epoch_ms = (int64_t)now_ms - gy_now_ns() / 1000000;
+    atomic_store(&mail->now_ms, now_ms);
+    set_time(mail, now_ms);
     pthread_once(&once, prepare);
     pthread_mutex_lock(&all_mutex);
     mail->next = all;
     all = mail;
     pthread_mutex_unlock(&all_mutex);
     return mail;
+}
+
+int gy_mail_rebind(gy_mail *mail, uint32_t *arena)
+{
+    uint32_t *credit = calloc(credits_of(arena), sizeof *credit);
+    if (credit == NULL)
+        return -1;
+    gy_mail_lock(&mail->lock);
+    gy_word *old_cells = mail->arena + mail->cell_at;
+    uint32_t old_words = mail->cell_words, cells = mail->cells;
+    free(mail->credit);
+    mail->credit = credit;
+    read_system(mail, arena);
+    uint32_t words = old_words < mail->cell_words ? old_words : mail->cell_words;
+    for (uint32_t i = 0; i < cells; i++)
+        memcpy((uint32_t *)gy_cell(mail, i), (uint32_t *)(old_cells + (size_t)i * old_words), words * sizeof *arena);
+    set_time(mail, atomic_load(&mail->now_ms));
+    atomic_fetch_add(&mail->epoch, 1);
+    gy_mail_unlock(&mail->lock);
+    /* Who sleeps on a word of the old arena, or is about to, looks at the new one. */
+    for (uint32_t i = 0; i < cells; i++) {
+        gy_word *state = old_cells + (size_t)i * old_words + CE_STATE;
+        atomic_store(state, NONE);
+        gy_futex_wake_all(state);
+    }
+    return 0;
 }
 
 void gy_mail_free(gy_mail *mail)

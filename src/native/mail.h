@@ -58,6 +58,7 @@ struct gy_mail {
     uint32_t workers, priorities, capacity, stride, batched, route, lanes;
     uint32_t lane_at, out_at, worker_at, cell_at, cell_words, control_at, sent_at, done_at;
     _Atomic int shut; /* GY_OPEN and so on */
+    gy_word epoch;    /* arenas before this one */
     gy_mail *next;    /* of all in the process, for a forked child */
 
     /* Under the lock: host lanes, credits, the clock, free cells. */
@@ -66,6 +67,7 @@ struct gy_mail {
     uint32_t *credit; /* DONE as last seen, per priority and actor */
     uint16_t *free_cell, *spent_cell;
     uint32_t free_count, spent_count, cells;
+    int frozen;
     _Alignas(64) _Atomic int event_lock;
 
     _Alignas(64) _Atomic uint64_t now_ms; /* published; also what a clock of the caller's own last said */
@@ -87,7 +89,9 @@ struct gy_mail {
 
 /* mail.c.  The arena must be 64-byte aligned and stay; NULL when there is no memory. */
 const char *gy_mail_refusal(const uint32_t *arena, size_t words);
-gy_mail *gy_mail_new(uint32_t *arena, size_t words);
+gy_mail *gy_mail_new(uint32_t *arena);
+/* Goes on in another arena, to which all but the cells was copied; -1 without memory.  No loop runs. */
+int gy_mail_rebind(gy_mail *mail, uint32_t *arena);
 void gy_mail_free(gy_mail *mail);
 void gy_mail_lock(_Atomic int *lock);
 static inline void gy_mail_unlock(_Atomic int *lock) { atomic_store_explicit(lock, 0, memory_order_release); }
@@ -123,13 +127,16 @@ static inline uint64_t gy_mail_now(gy_mail *mail)
 }
 
 /* maillane.c */
-typedef enum gy_post { GY_POSTED, GY_MAILBOX_FULL, GY_LANE_FULL, GY_NOT_LIVE, GY_TOO_LARGE } gy_post;
+typedef enum gy_post { GY_POSTED, GY_MAILBOX_FULL, GY_LANE_FULL, GY_FROZEN, GY_NOT_LIVE, GY_TOO_LARGE } gy_post;
 
-/* Whom a message is for, with what is looked up once. */
 typedef struct gy_address {
     uint32_t slot, generation, worker;
-    gy_word *control;
 } gy_address;
+
+static inline gy_word *gy_control(const gy_mail *mail, uint32_t slot)
+{
+    return mail->arena + mail->control_at + (size_t)slot * CONTROL_WORDS;
+}
 
 typedef struct gy_letter {
     uint32_t kind; /* number, words and flags; EXTENDED goes by itself */
@@ -141,9 +148,8 @@ typedef struct gy_letter {
     uint64_t deadline_ms, key;
 } gy_letter;
 
-gy_address gy_mail_address(gy_mail *mail, uint32_t slot, uint32_t generation);
-/* Whether an actor takes messages, and its mailbox has room: GY_POSTED when one could be posted now. */
-gy_post gy_mail_try(gy_mail *mail, const gy_address *to, uint32_t priority);
+/* While lanes are frozen nothing is posted, and the arena may be copied or replaced. */
+void gy_mail_freeze(gy_mail *mail, int frozen);
 gy_post gy_mail_post(gy_mail *mail, const gy_address *to, const gy_letter *letter);
 /* Posts the payloads at data, data + pitch, ... with one clock stamp; how many, a prefix, and why no more. */
 size_t gy_mail_post_many(gy_mail *mail, const gy_address *to, const gy_letter *letter, const char *data,
@@ -156,10 +162,10 @@ int gy_mail_pending(gy_mail *mail);
 /* mailcell.c.  A correlation names a cell and its generation. */
 uint32_t gy_cell_take(gy_mail *mail, uint32_t waiter); /* armed; NONE when all are out */
 int gy_cell_done(gy_mail *mail, uint32_t corr);
-/* Spins, at most so long; whether it is done. */
-int gy_cell_spin(gy_mail *mail, uint32_t corr, int64_t ns);
-/* Sleeps until it is done, so long at most. */
-void gy_cell_sleep(gy_mail *mail, uint32_t corr, int64_t at_most_ns);
+/* For those who do not keep the mail in its arena meanwhile: a cell as found before.  Spins, at most so long;
+ * whether it is done.  Sleeps until it is done, so long at most, or the mail moved to another arena. */
+int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns);
+void gy_cell_sleep(gy_mail *mail, gy_word *cell, uint32_t epoch, uint32_t corr, int64_t at_most_ns);
 /* Nobody waits any more: 1 when no reply can come, 0 when one came meanwhile, -1 when one is being written
  * and never ends. */
 int gy_cell_abandon(gy_mail *mail, uint32_t corr);

@@ -42,13 +42,12 @@ int gy_cell_done(gy_mail *mail, uint32_t corr)
     return gy_see(gy_cell(mail, corr) + CE_STATE) == state_of(corr, CELL_DONE);
 }
 
-int gy_cell_spin(gy_mail *mail, uint32_t corr, int64_t ns)
+int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns)
 {
-    gy_word *state = gy_cell(mail, corr) + CE_STATE;
     uint32_t done = state_of(corr, CELL_DONE);
     int64_t until = 0;
     for (unsigned turn = 1;; turn++) {
-        if (gy_see(state) == done)
+        if (gy_see(cell + CE_STATE) == done)
             return 1;
         gy_relax();
         if (turn % 16 != 0)
@@ -61,16 +60,15 @@ int gy_cell_spin(gy_mail *mail, uint32_t corr, int64_t ns)
     }
 }
 
-void gy_cell_sleep(gy_mail *mail, uint32_t corr, int64_t at_most_ns)
+void gy_cell_sleep(gy_mail *mail, gy_word *cell, uint32_t epoch, uint32_t corr, int64_t at_most_ns)
 {
-    gy_word *cell = gy_cell(mail, corr);
     int64_t until = gy_now_ns() + at_most_ns;
     gy_set(cell + CE_WAITER, SLEEPS);
     gy_barrier_heavy();
     for (;;) {
         uint32_t state = gy_see(cell + CE_STATE);
         int64_t left = until - gy_now_ns(), slice = gy_slice_ns();
-        if (state == state_of(corr, CELL_DONE) || left <= 0)
+        if (state == state_of(corr, CELL_DONE) || left <= 0 || gy_see(&mail->epoch) != epoch)
             break;
         gy_futex_wait(cell + CE_STATE, state, left < slice ? left : slice);
     }

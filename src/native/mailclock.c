@@ -27,6 +27,7 @@ void gy_mail_publish_time(gy_mail *mail, uint64_t now_ms)
             return;
     while (!atomic_compare_exchange_weak_explicit(&mail->now_ms, &before, now_ms, memory_order_relaxed,
                                                   memory_order_relaxed));
-    gy_set(mail->arena + SYS_TIME_HI, (uint32_t)(now_ms >> 32));
-    gy_publish(mail->arena + SYS_TIME_LO, (uint32_t)now_ms);
+    /* Read the other way round, the two words never tell a time that is to come. */
+    gy_set(mail->arena + SYS_TIME_LO, (uint32_t)now_ms);
+    gy_publish(mail->arena + SYS_TIME_HI, (uint32_t)(now_ms >> 32));
 }

@@ -5,11 +5,11 @@
 
 enum { BATCH = 32 };
 
-gy_address gy_mail_address(gy_mail *mail, uint32_t slot, uint32_t generation)
+void gy_mail_freeze(gy_mail *mail, int frozen)
 {
-    gy_address to = {.slot = slot, .generation = generation, .worker = slot % mail->workers};
-    to.control = mail->arena + mail->control_at + (size_t)slot * CONTROL_WORDS;
-    return to;
+    gy_mail_lock(&mail->lock);
+    mail->frozen = frozen;
+    gy_mail_unlock(&mail->lock);
 }
 
 /* With the lock held, for all below. */
@@ -19,7 +19,7 @@ static uint32_t credits(gy_mail *mail, const gy_address *to, uint32_t priority, 
 {
     size_t row = (size_t)priority * (mail->workers + 1) * mail->capacity + to->slot;
     uint32_t *seen = &mail->credit[(size_t)priority * mail->capacity + to->slot];
-    uint32_t mailbox = gy_get(to->control + CT_MAILBOX);
+    uint32_t mailbox = gy_get(gy_control(mail, to->slot) + CT_MAILBOX);
     *sent = mail->arena + mail->sent_at + row;
     uint32_t queued = gy_get(*sent) - *seen;
     if (queued + wanted > mailbox) {
@@ -41,10 +41,14 @@ static uint32_t free_slots(gy_word *lane, uint32_t wanted)
     return depth - used;
 }
 
-static inline int is_live(const gy_address *to)
+static inline gy_post admit(gy_mail *mail, const gy_address *to)
 {
-    uint32_t state = gy_get(to->control + CT_STATE);
-    return state - CREATED <= FAILING - CREATED && gy_get(to->control + CT_GENERATION) == to->generation;
+    gy_word *control = gy_control(mail, to->slot);
+    if (mail->frozen)
+        return GY_FROZEN;
+    uint32_t state = gy_get(control + CT_STATE);
+    int live = state - CREATED <= FAILING - CREATED && gy_get(control + CT_GENERATION) == to->generation;
+    return live ? GY_POSTED : GY_NOT_LIVE;
 }
 
 static inline uint64_t stamp_clock(gy_mail *mail)
@@ -94,35 +98,19 @@ static inline int fits(const gy_mail *mail, const gy_letter *letter)
 
 /* Without the lock. */
 
-gy_post gy_mail_try(gy_mail *mail, const gy_address *to, uint32_t priority)
-{
-    gy_word *sent;
-    gy_mail_lock(&mail->lock);
-    gy_post result = GY_POSTED;
-    if (!is_live(to))
-        result = GY_NOT_LIVE;
-    else if (credits(mail, to, priority, 1, &sent) == 0)
-        result = GY_MAILBOX_FULL;
-    else if (free_slots(gy_lane(mail, to->worker, 0, priority), 1) == 0)
-        result = GY_LANE_FULL;
-    gy_mail_unlock(&mail->lock);
-    return result;
-}
-
 gy_post gy_mail_post(gy_mail *mail, const gy_address *to, const gy_letter *letter)
 {
-    gy_post result = GY_POSTED;
-    gy_word *sent, *lane = gy_lane(mail, to->worker, 0, letter->priority);
+    gy_word *sent;
     if (!fits(mail, letter))
         return GY_TOO_LARGE;
     gy_mail_lock(&mail->lock);
-    if (!is_live(to)) {
-        result = GY_NOT_LIVE;
-    } else if (credits(mail, to, letter->priority, 1, &sent) == 0) {
+    gy_word *lane = gy_lane(mail, to->worker, 0, letter->priority);
+    gy_post result = admit(mail, to);
+    if (result == GY_POSTED && credits(mail, to, letter->priority, 1, &sent) == 0)
         result = GY_MAILBOX_FULL;
-    } else if (free_slots(lane, 1) == 0) {
+    else if (result == GY_POSTED && free_slots(lane, 1) == 0)
         result = GY_LANE_FULL;
-    } else {
+    if (result == GY_POSTED) {
         uint32_t tail = gy_get(lane + LN_TAIL);
         gy_word *slot = mail->arena + gy_get(lane + LN_SLOTS_AT) + (size_t)(tail & gy_get(lane + LN_MASK)) * mail->stride;
         write_letter((uint32_t *)slot, to, letter, letter->payload, stamp_clock(mail));
@@ -140,12 +128,12 @@ gy_post gy_mail_post(gy_mail *mail, const gy_address *to, const gy_letter *lette
 static inline size_t post_batch(gy_mail *mail, const gy_address *to, const gy_letter *letters, const char *data,
                                 ptrdiff_t pitch, size_t count, gy_post *why)
 {
-    gy_word *sent, *lane = gy_lane(mail, to->worker, 0, letters->priority);
+    gy_word *sent;
     uint32_t wanted = count < UINT32_MAX / 2 ? (uint32_t)count : UINT32_MAX / 2, n = wanted;
     gy_mail_lock(&mail->lock);
-    *why = GY_POSTED;
-    if (!is_live(to)) {
-        *why = GY_NOT_LIVE;
+    gy_word *lane = gy_lane(mail, to->worker, 0, letters->priority);
+    *why = admit(mail, to);
+    if (*why != GY_POSTED) {
         n = 0;
     } else {
         uint32_t credit = credits(mail, to, letters->priority, wanted, &sent), room = free_slots(lane, wanted);
@@ -199,10 +187,12 @@ size_t gy_mail_post_letters(gy_mail *mail, const gy_address *to, const gy_letter
 
 int gy_mail_pending(gy_mail *mail)
 {
-    for (uint32_t i = 0; i < mail->lanes * mail->workers; i++) {
+    int pending = 0;
+    gy_mail_lock(&mail->lock);
+    for (uint32_t i = 0; i < mail->lanes * mail->workers && !pending; i++) {
         gy_word *lane = mail->arena + mail->lane_at + (size_t)i * LANE_WORDS;
-        if (gy_see(lane + LN_TAIL) != gy_get(lane + LN_HEAD))
-            return 1;
+        pending = gy_see(lane + LN_TAIL) != gy_get(lane + LN_HEAD);
     }
-    return 0;
+    gy_mail_unlock(&mail->lock);
+    return pending;
 }

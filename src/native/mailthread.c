@@ -149,7 +149,6 @@ static void *worker_main(void *argument)
         if (after != before) {
             before = after;
             idle_since = now;
-            gy_set(self->block + WK_WAITING, 0);
         } else if (now - idle_since >= mail->options.spin_ns) {
             park(self);
             idle_since = gy_now_ns();

@@ -18,7 +18,6 @@ typedef enum gy_leaf_kind {
     GY_LEAF_U32,
     GY_LEAF_U64,
     GY_LEAF_BOOL,
-    GY_LEAF_REF, /* slot, generation and route */
     GY_LEAF_KINDS,
 } gy_leaf_kind;
 
@@ -41,7 +40,7 @@ typedef struct gy_layout {
     PyTypeObject *type;
     uint32_t id; /* 1, 2, ... in this process */
     uint32_t bytes;
-    int fields, required; /* the first `required` have no default */
+    int fields;
     gy_part *field;
     char *blank; /* a payload with all defaults */
     PyGetSetDef *descriptor;

@@ -43,6 +43,8 @@ enum {
     SYS_DEDUP_AT,
     SYS_DEDUP,
     SYS_LANES,
+    SYS_CELLS,
+    SYS_CLASSES,
     SYS_TIME_LO = 32,
     SYS_TIME_HI,
     SYSTEM_WORDS = 64
