@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     from builtins import pow as pow
     from builtins import round as round
 
+    from gyral.actors.declare import actor
+    from gyral.actors.fields import Local
+    from gyral.actors.message import message
+    from gyral.actors.ref import Ref
+    from gyral.actors.system import ActorSystem
     from gyral.jit.batch import Batch
     from gyral.jit.fuse import fuse
     from gyral.jit.tune import tune
@@ -170,6 +175,7 @@ if TYPE_CHECKING:
         log10,
         nextafter,
         normalize,
+        now,
         popcount,
         radians,
         random_normal,
@@ -257,29 +263,18 @@ __version__ = "0.1.0"
 
 # What few programs need is loaded when it is first named.
 _LATE = {
+    "ActorSystem": "gyral.actors.system:ActorSystem",
     "Batch": "gyral.jit.batch:Batch",
+    "Local": "gyral.actors.fields:Local",
+    "Ref": "gyral.actors.ref:Ref",
+    "actor": "gyral.actors.declare:actor",
+    "message": "gyral.actors.message:message",
     "fuse": "gyral.jit.fuse:fuse",
     "tune": "gyral.jit.tune:tune",
 }
 
-# The words of the kernel language stand in the compiler, which is loaded when one of them is first named.
-_WORDS = frozenset(
-    """
-    abs acos acosh asin asinh atan atan2 atanh atomic_add atomic_and atomic_compare_exchange
-    atomic_exchange atomic_load atomic_max atomic_min atomic_or atomic_store atomic_sub atomic_xor
-    barrier bitcast bitreverse block_all block_any block_broadcast block_dim block_exclusive_sum
-    block_id block_max block_min block_range block_sum cbrt ceil clamp clock clz copysign cos cosh cross
-    ctz degrees dot erf erfc exp exp10 exp2 expm1 fabs fence floor fma fmod gamma global_id global_ids
-    global_size grid_dim grid_range hypot isclose isfinite isinf isnan lane_id ldexp length lerp lgamma
-    local local_id log log10 log1p log2 max min nextafter normalize popcount pow radians random_normal
-    random_u32 random_uniform remainder rint rotl rotr round rsqrt saturate shared sign sin sinh sqrt
-    subgroup_all subgroup_any subgroup_ballot subgroup_broadcast subgroup_exclusive_sum subgroup_max
-    subgroup_min subgroup_shuffle subgroup_shuffle_down subgroup_shuffle_up subgroup_shuffle_xor
-    subgroup_size subgroup_sum tan tanh trunc
-    """.split()
-)
-
 __all__ = [
+    "ActorSystem",
     "Array",
     "Batch",
     "Capabilities",
@@ -294,7 +289,9 @@ __all__ = [
     "InternalError",
     "Kernel",
     "KernelFault",
+    "Local",
     "PolicyError",
+    "Ref",
     "StateError",
     "Static",
     "Stream",
@@ -304,6 +301,7 @@ __all__ = [
     "Vec",
     "acos",
     "acosh",
+    "actor",
     "array",
     "asin",
     "asinh",
@@ -422,8 +420,10 @@ __all__ = [
     "log10",
     "log1p",
     "log2",
+    "message",
     "nextafter",
     "normalize",
+    "now",
     "options",
     "popcount",
     "radians",
@@ -483,12 +483,12 @@ __all__ = [
 if not TYPE_CHECKING:  # which would make every misspelt word a name
 
     def __getattr__(name: str) -> Any:
-        if name in _WORDS:
-            return _load(f"gyral.compiler.words:{name}")
         if name in _LATE:
             return _load(_LATE[name])
+        if name in __all__:  # a word of the kernel language: the compiler is loaded when one is first named
+            return _load(f"gyral.compiler.words:{name}")
         raise AttributeError(f"module 'gyral' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_WORDS, *_LATE})
+    return sorted({*globals(), *__all__})

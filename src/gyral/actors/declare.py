@@ -105,11 +105,12 @@ def actor(declaration: Any = None, /, *, sends: int | dict[str, int] | None = No
 
     A method whose one parameter besides `self` is annotated with a message class handles those messages;
     what it returns is the reply. `mailbox`: messages that may wait for an actor from the host. `block`:
-    threads that run a handler together. `capacity`: actors of the class that have room from the start. `on_failure`:
-    "restart" gives a failed actor its first fields again, "resume" those before the message, "stop" ends it,
+    threads that run a handler together. `capacity`: actors of the class that have room from the start.
+    `on_failure`: "restart" gives a failed actor its first fields again, "resume" those before the message,
+    "stop" ends it,
     "escalate" fails its group; `restart` names who else is restarted, at most `max_restarts` times in
-    `window` seconds. `dedup`: idempotency keys an actor remembers. `sends`: the most messages a handler sends, for all
-    or by method, where that cannot be seen.
+    `window` seconds. `dedup`: idempotency keys an actor remembers. `sends`: the most messages a
+    handler sends, for all or by method, where that cannot be seen.
     """
     if declaration is None:
         return lambda made: _made(made, sends, options)

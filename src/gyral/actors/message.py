@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from types import FunctionType
 from typing import Any, TypeVar, dataclass_transform
 
+import numpy as np
+
 from gyral.actors.declare import check_payload
-from gyral.actors.fields import Declared, declared
+from gyral.actors.fields import MISSING, Declared, declared
 from gyral.core import native
-from gyral.core.dtypes import StructType, leaves, u32
+from gyral.core.dtypes import ElementType, StructType, Vec, bool_, u32
 from gyral.core.errors import UserError
+from gyral.core.wire import REF
 from gyral.runtime.elements import declare, numpy_of
 
 T = TypeVar("T")
@@ -20,7 +23,8 @@ T = TypeVar("T")
 def message(declaration: type[T]) -> type[T]:
     """Make a message of a class whose body annotates fields with scalars, vectors, structs or `gy.Ref`.
 
-    Instances hold the payload as the device reads it; missing fields are zero. UserError for fields that no
+    Instances hold the payload as the device reads it; a field with a value in the class may
+    be left out. UserError for fields that no
     device can hold.
     """
     if not isinstance(declaration, type):
@@ -35,9 +39,11 @@ def message(declaration: type[T]) -> type[T]:
     struct = StructType(declaration.__name__, tuple((f.name, f.type) for f in fields) or (("_", u32),))
     check_payload(struct, declaration.__name__)
     declare(struct)
+    rows = [_row(*row) for row in struct.offsets()] if fields else []
     made = native.require().message_type(
-        declaration.__name__, _rows(struct, fields), struct.itemsize, declaration.__doc__ or ""
-    )
+        f"{declaration.__module__}.{declaration.__name__}", rows, struct.itemsize, declaration.__doc__ or "",
+        _defaults(declaration.__name__, fields),
+    )  # fmt: skip
     made.__module__, made.__qualname__ = declaration.__module__, declaration.__qualname__
     made.__gyral_struct__ = struct
     made.__gyral_message__ = True
@@ -46,6 +52,15 @@ def message(declaration: type[T]) -> type[T]:
         if isinstance(value, (FunctionType, property, classmethod, staticmethod)):
             setattr(made, name, value)
     return made
+
+
+def _defaults(name: str, fields: tuple[Declared, ...]) -> tuple[Any, ...]:
+    """The values of the last fields that may be left out."""
+    first = next((k for k, f in enumerate(fields) if f.default is not MISSING), len(fields))
+    for field in fields[first:]:
+        if field.default is MISSING:
+            raise UserError(f"field {field.name!r} of message {name} has no default and follows one that has")
+    return tuple(field.default for field in fields[first:])
 
 
 def is_message(found: Any) -> bool:
@@ -72,8 +87,17 @@ def messages_of(functions: Iterable[Any]) -> list[Any]:
     return list(found)
 
 
-def _rows(struct: StructType, fields: tuple[Declared, ...]) -> tuple[tuple[str, int, str], ...]:
-    """Per scalar leaf: its dotted name, byte offset and type."""
-    if not fields:
-        return ()
-    return tuple((".".join(leaf.path), leaf.offset, leaf.dtype.name) for leaf in leaves(struct))
+def read_message(kind: Any, data: bytes) -> Any:
+    """A message of a class from the bytes of its payload."""
+    return kind(*np.frombuffer(data, kind.dtype, 1)[0].item()) if kind.__match_args__ else kind()
+
+
+def _row(name: str, offset: int, t: ElementType) -> tuple[Any, ...]:
+    """A field as the native module takes it: (name, kind, offset), or its parts."""
+    if t == REF:
+        return name, "ref", offset
+    if isinstance(t, StructType):
+        return name, [_row(inner, offset + at, part) for inner, at, part in t.offsets()]
+    if isinstance(t, Vec):
+        return name, [_row("xyzw"[k], offset + k * t.elem.itemsize, t.elem) for k in range(t.size)]
+    return name, "bool" if t is bool_ else t.name, offset

@@ -26,6 +26,7 @@ class Entry:
     name: str = ""
     group: Any = None
     restarts: list[float] = field(default_factory=list)
+    pools: dict[str, int] = field(default_factory=dict)
 
 
 class Roster:

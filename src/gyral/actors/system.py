@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from gyral.actors.declare import ActorKind, kind_of
-from gyral.actors.fields import MISSING
-from gyral.actors.host import Host
-from gyral.actors.image import put_image, take_image
-from gyral.actors.ref import Ref
-from gyral.actors.roster import Entry, Roster
-from gyral.actors.threads import ThreadHost
+from gyral.actors.accounts import status_of
+from gyral.actors.declare import ActorKind, Restart, kind_of
+from gyral.actors.engine import Engine
+from gyral.actors.hosts import host_for
+from gyral.actors.letters import REASONS, Inbox, Letter, Letters
+from gyral.actors.lifecycle import ALIVE, NAMES, move
+from gyral.actors.message import read_message
+from gyral.actors.pump import Pump
+from gyral.actors.ref import Ref, Status
+from gyral.actors.roster import Entry
+from gyral.actors.supervisor import Group, Supervisor
+from gyral.actors.topics import Topics
 from gyral.actors.world import World
-from gyral.core import entry, wire
-from gyral.core.errors import DeviceError, StateError, UserError
-from gyral.core.wire import Geometry, power_of_two
-from gyral.jit.loop import Loop
+from gyral.core import wire
+from gyral.core.clock import MONOTONIC, Clock
+from gyral.core.errors import ActorStopped, StateError, UserError
+from gyral.core.report import reason
 from gyral.runtime.device import Device, device
 
-PAUSE_SECONDS = 10.0
 SPINS = 4096
 
 
@@ -33,8 +37,9 @@ class ActorSystem:
     """Actors on one device. `with gy.ActorSystem(device="cpu") as system:` ends them all when the block ends.
 
     `workers`: threads or blocks that run actors. `spins`: idle turns of a worker before it parks. `stall`:
-    seconds after which messages that nobody has room for go to the dead letters. `grace`: seconds the end of
-    the block waits for what is still queued.
+    seconds after which messages that nobody has room for go to the dead letters. `hang_after`: seconds a
+    handler may run. `grace`: seconds the end of the block waits for what is still queued. `priorities`: 2 for
+    urgent messages besides ordinary ones. `depth`: slots of the lane between two workers.
     """
 
     def __init__(
@@ -49,20 +54,22 @@ class ActorSystem:
         grace: float = 1.0,
         priorities: int = 1,
         depth: int = 4096,
+        letters: int = 4096,
+        clock: Clock = MONOTONIC,
     ) -> None:
-        self.name = name
+        self.name, self.grace = name, grace
         self.device = _device(device)
-        self.grace = grace
-        self.epochs = 0
-        self._workers = workers or min(2, os.cpu_count() or 1)
-        self._priorities, self._depth = priorities, depth
-        self._roster = Roster()
-        self._world: World | None = None
-        self._host: Host = ThreadHost(spins, stall, hang_after)
-        self._lock = threading.RLock()
-        self._quiet_depth = 0
+        host = host_for(self.device, spins, stall, hang_after)
+        self._engine = Engine(
+            name, self.device, host, workers or min(2, os.cpu_count() or 1), priorities, depth
+        )
+        self._supervisor = Supervisor(self, clock)
+        self._topics = Topics()
+        self._dead, self._inbox = Letters(letters), Inbox(letters)
+        self._pump: Pump | None = None
+        self._groups: list[Group] = []
         self._closed = False
-        self._stride = 0
+        self._owner = os.getpid()
 
     # Life.
 
@@ -74,14 +81,51 @@ class ActorSystem:
     ) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def close(self) -> None:
         """End all actors, once what is queued was handled or `grace` seconds have passed."""
-        with self._lock:
-            if self._closed:
+        with self._engine.lock:
+            if self._closed or os.getpid() != self._owner:
                 return
+            if self._engine.running:
+                self._settle(self.grace)
+                self._closed = True
+                self._engine.stop(self.grace + 1.0)
             self._closed = True
-            if self._world is not None:
-                self._host.stop(self.grace + PAUSE_SECONDS)
+        if self._pump is not None:
+            self._pump.end()
+
+    def _settle(self, seconds: float) -> None:
+        """Wait until nothing is queued, for so long at most."""
+        until = time.perf_counter() + seconds
+        while self.queued and time.perf_counter() < until:
+            time.sleep(0.0005)
+
+    @property
+    def way(self) -> str:
+        """Either "resident": the loop stays on the device; or "batched": it is dispatched again and again."""
+        return self._engine.host.way
+
+    @property
+    def epochs(self) -> int:
+        """How often the loop was launched: once, and for each new class, growth or replaced handler."""
+        return self._engine.epochs
+
+    @property
+    def queued(self) -> int:
+        """Messages that were accepted and have not ended."""
+        if not self._engine.running:
+            return 0
+        world = self._engine.world
+        done = int(world.done.sum(dtype=np.uint64))
+        return max(0, int(world.sent.sum(dtype=np.uint64)) - done)
 
     # Actors.
 
@@ -92,172 +136,262 @@ class ActorSystem:
     def spawn_many(self, cls: type, n: int, names: Sequence[str] | None = None, **fields: Any) -> list[Ref]:
         """`n` new actors; a field given as a sequence of length `n` has one value for each."""
         kind = kind_of(cls)
-        with self._lock:
+        columns = [_column(kind, field, value, n) for field, value in fields.items()]
+        with self._engine.lock:
             self._check_open()
-            number = self._enrolled(kind, n)
-            world = self._running_world()
-            columns = [_column(kind, name, value, n) for name, value in fields.items()]
-            made = []
-            with self._quiet():
-                for k in range(n):
-                    given = dict(column(k) for column in columns)
-                    made.append(self._born(world, number, given, names[k] if names else ""))
-            return made
+            given = [dict(column(k) for column in columns) for k in range(n)]
+            number = self._engine.room_for(kind, n, _pools(kind, given))
+            self._start_pump()
+            with self._engine.quiet():
+                made = [
+                    self._engine.born(number, own, names[k] if names else "") for k, own in enumerate(given)
+                ]
+            for entry in made:
+                if self._groups:
+                    entry.group = self._groups[-1]
+                    entry.group.members.append(entry.slot)
+            return [self._ref(entry) for entry in made]
 
-    def _born(self, world: World, number: int, given: dict[str, Any], name: str) -> Ref:
-        kind = self._roster.kinds[number]
-        slot = world.take_slot(number)
-        if slot is None:
-            raise StateError(f"no slot of {kind.name} is free")
-        control = world.control(slot)
-        entry = Entry(slot, int(control[wire.CT_GENERATION]), number, int(control[wire.CT_ROW]), given, name)
-        self._roster.add(entry)
-        self.reset_fields(entry)
-        control[wire.CT_STATE] = wire.ACTIVE
-        return self._ref(entry)
+    def lookup(self, name: str) -> Any:
+        """The actor of a name; for a pattern with `*`, `?` or `[…]` a list. UserError when there is none."""
+        with self._engine.lock:
+            found = [self._ref(entry) for entry in self._engine.roster.matching(name)]
+        if any(letter in name for letter in "*?["):
+            return found
+        if not found:
+            names = ", ".join(sorted(self._engine.roster.names)[:8]) or "none"
+            raise UserError(f"{self.name} has no actor {name!r}; named actors: {names}")
+        return found[0]
+
+    @contextmanager
+    def group(self, name: str, restart: Restart = "one_for_all") -> Iterator[Group]:
+        """Actors spawned in the block are supervised together."""
+        with self._engine.lock:
+            made = Group(name, restart)
+            self._groups.append(made)
+            try:
+                yield made
+            finally:
+                self._groups.remove(made)
+
+    def publish(self, topic: str, message: Any) -> int:
+        """Tell every subscriber of a topic; how many there were."""
+        reached = self._topics.reached(topic)
+        for ref in reached:
+            ref.tell(message)
+        return len(reached)
+
+    @property
+    def inbox(self) -> Inbox:
+        """What actors sent to the host."""
+        return self._inbox
+
+    def dead_letters(self) -> list[Letter]:
+        """Messages that nobody handled, oldest first; the oldest are dropped when there are too many."""
+        if self._pump is not None:
+            self._pump.drain()
+        return self._dead.all()
+
+    def actors(self) -> list[Status]:
+        """Everybody who lives here, at a glance."""
+        with self._engine.lock:
+            if not self._engine.running:
+                return []
+            states = self._engine.world.controls[:, wire.CT_STATE]
+            return [self._status(int(slot)) for slot in np.flatnonzero(states != wire.FREE)]
+
+    # What references ask for.
+
+    def state_of(self, slot: int, gen: int) -> dict[str, Any]:
+        """The fields of an actor, between two messages."""
+        with self.quiet() as world:
+            control = self._control(world, slot, gen)
+            table = world.tables[int(control[wire.CT_CLASS])]
+            row = int(control[wire.CT_ROW])
+            record, found = table.records[row], {}
+            for one in table.kind.fields:
+                if one.kind == "state":
+                    found[one.name] = _shown(record[one.name])
+                elif one.kind == "fixed":
+                    found[one.name] = table.arrays[one.name][row].copy()
+                else:
+                    shape = tuple(int(record[f"{one.name}@{axis}"]) for axis in range(one.rank))
+                    start = int(record[f"{one.name}@"])
+                    data = table.arrays[one.name][start : start + int(np.prod(shape))]
+                    found[one.name] = data.reshape(shape).copy()
+            return found
+
+    def status_of(self, slot: int, gen: int) -> Status:
+        """An actor's counters."""
+        self._control(self._engine.world, slot, gen)
+        return self._status(slot)
+
+    def stop_actor(self, slot: int, gen: int) -> None:
+        """Let an actor end once its queue is empty."""
+        with self.quiet() as world:
+            control = self._control(world, slot, gen)
+            if int(control[wire.CT_STATE]) not in ALIVE:
+                return
+            self._topics.drop(slot)
+            empty = world.sent[:, slot].sum() == world.done[:, slot].sum()
+            if empty or int(control[wire.CT_STATE]) != wire.ACTIVE:
+                control[wire.CT_STATE] = wire.TERMINATED
+                self.recheck(slot)
+            else:
+                move(control, wire.DRAINING, self._named(slot))
+
+    def pause_actor(self, slot: int, gen: int) -> None:
+        """Let an actor's messages wait."""
+        with self.quiet() as world:
+            move(self._control(world, slot, gen), wire.PAUSED, self._named(slot))
+
+    def resume_actor(self, slot: int, gen: int) -> None:
+        """Let an actor take messages again."""
+        with self.quiet() as world:
+            move(self._control(world, slot, gen), wire.ACTIVE, self._named(slot))
+            self.recheck(slot)
+
+    def subscribe(self, pattern: str, ref: Ref) -> None:
+        """Let an actor get what is published."""
+        self._topics.subscribe(pattern, ref)
+
+    def unsubscribe(self, pattern: str, ref: Ref) -> None:
+        """End a subscription."""
+        self._topics.unsubscribe(pattern, ref)
+
+    def awaited(self, token: Any, done: Callable[[], None]) -> None:
+        """Call `done` when a reply is there."""
+        if self._pump is not None:
+            self._pump.awaited(token, done)
+
+    def forget(self, token: Any) -> None:
+        """Nobody waits for a reply any more."""
+        if self._pump is not None:
+            self._pump.forget(token)
+
+    # What the supervisor needs.
+
+    def quiet(self) -> AbstractContextManager[World]:
+        """The loop stands at message boundaries while the block runs."""
+        self._check_open()
+        return self._engine.quiet()
+
+    def entry(self, slot: int) -> Entry:
+        """What the host knows of an actor."""
+        return self._engine.entry(slot)
+
+    def kind(self, entry: Entry) -> ActorKind:
+        """An actor's class."""
+        return self._engine.kind(entry)
 
     def reset_fields(self, entry: Entry) -> None:
         """Give an actor the fields it was spawned with."""
-        world = self._running_world()
-        table = world.tables[entry.number]
-        for one in table.kind.fields:
-            value = entry.fields.get(one.name, one.default)
-            if one.kind == "state":
-                table.records[one.name][entry.row] = _stored(value, table.records.dtype[one.name])
-            elif one.kind == "fixed":
-                table.arrays[one.name][entry.row] = 0 if value is MISSING or value is None else value
+        self._engine.reset_fields(entry)
+
+    def recheck(self, slot: int) -> None:
+        """Let an actor's worker look at what was put aside for it."""
+        self._engine.recheck(slot)
+
+    # What the loop says.
+
+    def _received(self, event: Any) -> None:
+        code, slot, generation, detail, data = event
+        letter = self._letter(code, slot, detail, data)
+        if code == wire.EVENT_INBOX:
+            self._inbox.add(letter)
+            return
+        self._dead.add(letter)
+        if code == wire.EVENT_FAILED and not self._closed:
+            self._supervisor.failed(slot, generation, letter.detail)
+
+    def _letter(self, code: int, slot: int, detail: int, data: bytes) -> Letter:
+        words = np.frombuffer(data, np.uint32)
+        kind, gens = int(words[wire.KIND]), int(words[wire.GENS])
+        start = wire.EXTENDED_WORDS if kind & wire.EXTENDED else wire.HEADER_WORDS
+        message_class = self._engine.roster.message(kind & (1 << wire.TYPE_BITS) - 1)
+        message = None
+        if message_class is not None:
+            message = read_message(message_class, data[4 * start :])
+        sender = self._known(int(words[wire.SOURCE]), gens >> 16)
+        receiver = self._known(int(words[wire.DEST]), gens & 0xFFFF)
+        if code == wire.EVENT_FAILED:
+            text = self.why(detail)
+        elif code == wire.EVENT_DEAD:
+            text = "no room" if detail == wire.EVENT_OVERFLOW else NAMES.get(detail, "no handler")
+        else:
+            text = ""
+        return Letter(message, sender, receiver, REASONS.get(code, "inbox"), text)
+
+    def why(self, site: int) -> str:
+        """Where and why a handler failed."""
+        if site == wire.SITE_OUTBOX:
+            return "it sent more messages than it said it would (OutboxFull); give @gy.actor sends="
+        return reason(self._engine.sites[site])
+
+    def _hung(self) -> None:
+        """A handler runs for longer than it may."""
+
+    # Inside.
+
+    def _start_pump(self) -> None:
+        if self._pump is None:
+            self._pump = Pump(self._engine.host.mail, self._received, self._hung)
 
     def _ref(self, entry: Entry) -> Ref:
-        kind = self._roster.kinds[entry.number]
-        accepts = frozenset(h.message for h in kind.handlers)
-        made = Ref(self._host.mail, entry.slot, entry.generation, accepts)
-        made._system = self
+        made = Ref(self._engine.host.mail, entry.slot, entry.generation, self._engine.accepts(entry.number))
+        made._home, made.name = self, entry.name
         return made
 
-    # The loop.
+    def _known(self, slot: int, generation: int) -> Any:
+        """A reference to whoever sent a message, or got it; None for the host and for those long gone."""
+        if slot >= self._engine.world.geometry.capacity:
+            return None
+        control = self._engine.world.control(slot)
+        return self._ref(self._engine.entry(slot)) if control[wire.CT_GENERATION] == generation else None
 
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
-        """The loop stands at message boundaries while the block runs."""
-        with self._lock:
-            if self._quiet_depth == 0 and not self._host.pause(PAUSE_SECONDS):
-                raise DeviceError(f"a worker of {self.name} does not reach the end of its handler")
-            self._quiet_depth += 1
-            try:
-                yield
-            finally:
-                self._quiet_depth -= 1
-                if self._quiet_depth == 0 and not self._closed:
-                    self._host.resume()
+    def _control(self, world: World, slot: int, gen: int) -> Any:
+        control = world.control(slot)
+        if int(control[wire.CT_GENERATION]) != gen & 0xFFFF or control[wire.CT_STATE] == wire.FREE:
+            raise ActorStopped(f"actor #{slot} of {self.name} has ended, and its place is another's")
+        return control
 
-    def _enrolled(self, kind: ActorKind, n: int) -> int:
-        """The number of a class with `n` free slots; a new class or more slots begin an epoch."""
-        number = self._roster.number(kind)
-        if number is None:
-            number = self._roster.enrol(kind)
-            self._epoch({number: max(n, kind.capacity)})
-        else:
-            world = self._running_world()
-            block = world.class_block(number)
-            free = int(block[wire.CL_GIVEN]) - int(block[wire.CL_TAKEN]) & 0xFFFFFFFF
-            if free < n:
-                self._epoch({number: max(n - free, len(world.tables[number].records) // (1 + kind.keeps))})
-        return number
+    def _status(self, slot: int) -> Status:
+        entry = self._engine.entry(slot)
+        site = int(self._engine.world.control(slot)[wire.CT_ERROR_SITE])
+        text = self.why(site - 1) if site else ""
+        return status_of(self._engine.world, slot, self._named(slot), self._engine.kind(entry).name, text)
 
-    def _epoch(self, more: dict[int, int]) -> None:
-        """Relaunch the loop with new classes or more rows of old ones; nothing that lives notices."""
-        kinds, old = self._roster.kinds, self._world
-        rows = [t.rows for t in old.tables] if old is not None else []
-        rows += [0] * (len(kinds) - len(rows))
-        grown = [count + more.get(number, 0) for number, count in enumerate(rows)]
-        loop = self._loop()
-        program = loop.load(self.device)
-        world = World(self._geometry(sum(grown), grown), kinds, grown)
-        if old is not None:
-            if self._quiet_depth == 0 and not self._host.pause(PAUSE_SECONDS):
-                raise DeviceError(f"a worker of {self.name} does not reach the end of its handler")
-            put_image(world, take_image(old, copy=False))
-            self._host.stop(PAUSE_SECONDS)
-        slot = sum(rows)
-        for number, count in enumerate(grown):
-            for row in range(rows[number], count):
-                control = world.control(slot)
-                control[wire.CT_GENERATION], control[wire.CT_CLASS], control[wire.CT_ROW] = 1, number, row
-                control[wire.CT_MAILBOX] = kinds[number].mailbox
-                world.give_slot(number, slot)
-                slot += 1
-        self._world = world
-        self._host.start(world, program)
-        for message, number in self._roster.messages.items():
-            self._host.mail.number(message, number)
-        if self._quiet_depth:
-            self._host.pause(PAUSE_SECONDS)
-        self.epochs += 1
-
-    def _geometry(self, capacity: int, rows: Sequence[int]) -> Geometry:
-        largest = max((m.__gyral_struct__.itemsize + 3) // 4 for m in self._roster.messages)
-        self._stride = max(self._stride, power_of_two(max(16, wire.HEADER_WORDS + largest)))
-        return Geometry(
-            workers=self._workers,
-            capacity=capacity,
-            classes=len(rows),
-            stride=self._stride,
-            depth=self._depth,
-            priorities=self._priorities,
-            list_room=power_of_two(max(rows)),
-            dedup=max(kind.dedup for kind in self._roster.kinds),
-        )
-
-    def _loop(self) -> Loop:
-        kinds = tuple(self._roster.kinds)
-        messages = {m.__gyral_struct__: n for m, n in self._roster.messages.items()}
-        blocks = {kind.block for kind in kinds}
-        if len(blocks) > 1:
-            raise UserError(
-                f"classes of one system run in blocks of one size, and these have {sorted(blocks)} threads; "
-                "give them one block=, or a system each"
-            )
-        return Loop(
-            [(kind.python, kind.arrays) for kind in kinds],
-            messages,
-            (next(iter(blocks)),),
-            " ".join(kind.spelling() for kind in kinds),
-            lambda: _program(kinds, messages, (next(iter(blocks)),)),
-        )
-
-    def _running_world(self) -> World:
-        if self._world is None:
-            raise StateError(f"{self.name} has no actors yet")
-        return self._world
+    def _named(self, slot: int) -> str:
+        entry = self._engine.roster.entries.get(slot)
+        return entry.name if entry is not None and entry.name else f"#{slot}"
 
     def _check_open(self) -> None:
+        if os.getpid() != self._owner:
+            raise StateError(f"{self.name} lives in the process that made it, of which this is a fork")
         if self._closed:
             raise StateError(f"{self.name} was closed")
-
-
-def _program(kinds: Sequence[ActorKind], messages: dict[Any, int], block: tuple[int, ...]) -> Any:
-    program = entry.load("gyral.compiler.frontend.program:ResidentProgram")
-    return program(tuple(kind.role() for kind in kinds), messages, block)
 
 
 def _device(given: str | Device) -> Device:
     return given if isinstance(given, Device) else device(given)
 
 
-def _column(kind: ActorKind, name: str, value: Any, n: int) -> Any:
+def _column(kind: ActorKind, name: str, value: Any, n: int) -> Callable[[int], tuple[str, Any]]:
     """One field of many actors: its name and value by number."""
     one = kind.field(name)
     if one is None:
         names = ", ".join(f.name for f in kind.fields) or "none"
         raise UserError(f"{kind.name} has no field {name!r}; its fields are {names}")
-    many = isinstance(value, (list, np.ndarray)) and one.kind == "state" and len(value) == n and n > 1
-    return (lambda k: (name, value[k])) if many else (lambda k: (name, value))
+    if one.kind == "state" and n > 1 and isinstance(value, (list, np.ndarray)) and len(value) == n:
+        return lambda k: (name, value[k])
+    return lambda k: (name, value)
 
 
-def _stored(value: Any, dtype: np.dtype[Any]) -> Any:
-    """A field's value as its record holds it."""
-    if value is MISSING or value is None:
-        return np.zeros((), dtype)[()]
-    if isinstance(value, Ref):
-        return (value.slot, value.gen)
-    return value
+def _pools(kind: ActorKind, given: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Elements that new actors need in the pools of their class."""
+    buffers = [one.name for one in kind.fields if one.kind == "buffer"]
+    return {name: sum(np.asarray(own.get(name, ())).size for own in given) for name in buffers}
+
+
+def _shown(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) and value.dtype.names is None else value.copy()

@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 from gyral.actors.world import World
-from gyral.core import native
+from gyral.core import errors, native
 from gyral.core.driver import Bits, Pointer
 from gyral.drivers.cpu.slots import pack
 
@@ -21,7 +21,6 @@ class ThreadHost:
     def __init__(self, spins: int, stall: float, hang_after: float) -> None:
         self._spins, self._stall, self._hang_after = spins, stall, hang_after
         self._mail: Any = None
-        self._held: Any = None
 
     @property
     def mail(self) -> Any:
@@ -31,7 +30,9 @@ class ThreadHost:
     def start(self, world: World, program: Any) -> None:
         """Start a thread per worker. The code and the memory are kept until they are joined."""
         if self._mail is None:
-            self._mail = native.require("a system of actors").Mail(world.arena)
+            module = native.require("a system of actors")
+            module.set_actor_errors(errors.ACTOR_ERRORS)
+            self._mail = module.Mail(world.arena)
         else:
             self._mail.rebind(world.arena)
         count, threads = world.geometry.workers, program.signature.item
@@ -41,8 +42,8 @@ class ThreadHost:
         record = b"\0" * 8
         frame = struct.pack("<9q", 1, 1, count * block, 1, 1, block, 1, 1, count) + record + slots
         workers = [(program.code, frame, program.signature.scratch_bytes)] * count
-        self._held = (world, program)
-        self._mail.start(workers, stall=self._stall, hang_after=self._hang_after)
+        kept = (world, program)
+        self._mail.start(workers, kept, stall=self._stall, hang_after=self._hang_after)
 
     def pause(self, timeout: float) -> bool:
         """Bring all workers to a message boundary."""
@@ -54,10 +55,7 @@ class ThreadHost:
 
     def stop(self, timeout: float) -> bool:
         """Join the threads."""
-        ended = self._mail.stop(timeout)
-        if ended:
-            self._held = None
-        return ended
+        return self._mail.stop(timeout)
 
 
 def _pointer(array: Any) -> Pointer:

@@ -118,6 +118,16 @@ class LoopLost(DeviceError):
     """The loop ended before it answered. Whether the message was handled is unknown."""
 
 
+ACTOR_ERRORS = {
+    kind.__name__: kind
+    for kind in (
+        MailboxFull, ActorStopped, AskTimeout, HandlerFailed, MessageExpired, DuplicateMessage, LoopLost,
+        NeedsRoom, StateError,
+    )
+}  # fmt: skip
+"""What the native module raises between a host and its actors."""
+
+
 class InternalError(GyralError):
     """A fault of Gyral itself. Please report it with the program that shows it."""
 

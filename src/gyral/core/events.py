@@ -58,7 +58,17 @@ class Reset:
     reason: str
 
 
-Event: TypeAlias = Compiled | Copied | CacheTrouble | FellBack | Reset
+@dataclass(frozen=True, slots=True)
+class ActorFailed:
+    """A handler failed, and its supervisor acted: "restart", "resume", "stop", "escalate" or "fail"."""
+
+    system: str
+    actor: str
+    action: str
+    reason: str
+
+
+Event: TypeAlias = Compiled | Copied | CacheTrouble | FellBack | Reset | ActorFailed
 Listener: TypeAlias = Callable[[Event], None]
 _listeners: list[Listener] = []
 

@@ -30,6 +30,20 @@ def fault(site: Site, values: Sequence[bool | int | float], thread: tuple[int, .
     return KernelFault(f"{site.span}: {what}, in thread {_named(thread)}. {advice}", thread, site.span)
 
 
+def reason(site: Site) -> str:
+    """Where and why a check failed, where nothing else of it was kept."""
+    match site.kind:
+        case "bounds":
+            what = f"an index is outside axis {site.axis} of {site.text!r}"
+        case "divide":
+            what = f"division by zero{f' in {site.text}' if site.text else ''}"
+        case "abort":
+            what = f"the loop `{site.text}` was told to end"
+        case _:
+            what = f"assertion failed{f': {site.text}' if site.text else ''}"
+    return f"{site.span}: {what}"
+
+
 def race(
     array: str,
     indices: Sequence[int],

@@ -113,7 +113,7 @@ def lowered(request: Request) -> Lowered:
         )
 
     if isinstance(request.function, Loop):
-        return lower_resident(request.function.build())
+        return lower_resident(request.function.program())
     if isinstance(request.function, Chain):
         return join(request, request.function, lower)
     return lower(Link(request.function, request.rank, ()), request.kinds, request.frozen)
