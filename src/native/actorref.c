@@ -7,8 +7,16 @@ PyTypeObject *GyRefType, *GyAcceptsType;
 
 int gy_ref_words(PyObject *object, uint32_t words[2])
 {
-    if (!PyObject_TypeCheck(object, GyRefType))
-        return 0;
+    if (!PyObject_TypeCheck(object, GyRefType)) {
+        unsigned int slot, generation;
+        if (!PyTuple_Check(object) || !PyArg_ParseTuple(object, "II", &slot, &generation)) {
+            PyErr_Clear();
+            return 0;
+        }
+        words[0] = slot;
+        words[1] = generation;
+        return 1;
+    }
     const GyRef *ref = (GyRef *)object;
     words[0] = ref->to.slot;
     words[1] = ref->to.generation | (ref->mail->core != NULL ? ref->mail->core->route << 16 : 0);

@@ -9,8 +9,8 @@ static const struct {
     const char *name;
     size_t bytes;
 } kinds[GY_LEAF_KINDS] = {
-    {"f16", 2}, {"f32", 4}, {"f64", 8}, {"i8", 1},  {"i16", 2},  {"i32", 4}, {"i64", 8},
-    {"u8", 1},  {"u16", 2}, {"u32", 4}, {"u64", 8}, {"bool", 1},
+    {"f16", 2}, {"bf16", 2}, {"f32", 4}, {"f64", 8}, {"i8", 1},   {"i16", 2}, {"i32", 4},
+    {"i64", 8}, {"u8", 1},   {"u16", 2}, {"u32", 4}, {"u64", 8},  {"bool", 1}, {"ref", 8},
 };
 
 int gy_leaf_kind_of(const char *name)
@@ -47,8 +47,9 @@ static int put_float(gy_leaf_kind kind, char *to, PyObject *value)
         lost = isinf(narrow) && !isinf(wide);
         memcpy(to, &narrow, 4);
     } else {
-        uint16_t narrow = gy_narrow(wide, 5, 10);
-        lost = (narrow & 0x7fff) == 0x7c00 && !isinf(wide);
+        int brain = kind == GY_LEAF_BF16;
+        uint16_t narrow = brain ? gy_narrow(wide, 8, 7) : gy_narrow(wide, 5, 10);
+        lost = (narrow & 0x7fff) == (brain ? 0x7f80 : 0x7c00) && !isinf(wide);
         memcpy(to, &narrow, 2);
     }
     if (lost)
@@ -89,11 +90,24 @@ static int put_integer(gy_leaf_kind kind, char *to, PyObject *value)
     return 0;
 }
 
+static int put_ref(char *to, PyObject *value)
+{
+    uint32_t words[2] = {0, 0};
+    if (value != Py_None && !gy_ref_words(value, words)) {
+        PyErr_Format(PyExc_TypeError, "a reference is an actor's Ref or None, not %R", value);
+        return -1;
+    }
+    memcpy(to, words, sizeof words);
+    return 0;
+}
+
 int gy_leaf_put(const gy_leaf *leaf, char *payload, PyObject *value)
 {
     char *to = payload + leaf->offset;
     if (leaf->kind <= GY_LEAF_F64)
         return put_float(leaf->kind, to, value);
+    if (leaf->kind == GY_LEAF_REF)
+        return put_ref(to, value);
     if (leaf->kind != GY_LEAF_BOOL)
         return put_integer(leaf->kind, to, value);
     int truth = PyObject_IsTrue(value);
@@ -110,17 +124,26 @@ static double float_at(gy_leaf_kind kind, const char *from)
         return memcpy(&wide, from, 8), wide;
     if (kind == GY_LEAF_F32)
         return memcpy(&single, from, 4), single;
-    return memcpy(&half, from, 2), widen(half);
+    memcpy(&half, from, 2);
+    if (kind == GY_LEAF_F16)
+        return widen(half);
+    uint32_t bits = (uint32_t)half << 16;
+    return memcpy(&single, &bits, 4), single;
 }
 
 PyObject *gy_leaf_get(const gy_leaf *leaf, const char *payload)
 {
     const char *from = payload + leaf->offset;
     uint64_t bits = 0;
+    uint32_t words[2];
     if (leaf->kind <= GY_LEAF_F64)
         return PyFloat_FromDouble(float_at(leaf->kind, from));
     if (leaf->kind == GY_LEAF_BOOL)
         return PyBool_FromLong(*from != 0);
+    if (leaf->kind == GY_LEAF_REF) {
+        memcpy(words, from, sizeof words);
+        return Py_BuildValue("II", words[0], words[1]);
+    }
     size_t bytes = kinds[leaf->kind].bytes;
     memcpy(&bits, from, bytes);
     if (leaf->kind >= GY_LEAF_U8)
@@ -137,25 +160,10 @@ int gy_leaf_equal(const gy_leaf *leaf, const char *one, const char *other)
     return memcmp(one, other, kinds[leaf->kind].bytes) == 0;
 }
 
-/* A reference: slot, then generation and route. */
-static int is_ref(const gy_part *part)
-{
-    return part->count == 2 && part->part[0].count == 0 && part->part[1].count == 0 &&
-           part->part[0].leaf.kind == GY_LEAF_U32 && part->part[1].leaf.kind == GY_LEAF_U32 &&
-           PyUnicode_CompareWithASCIIString(part->part[0].name, "slot") == 0 &&
-           PyUnicode_CompareWithASCIIString(part->part[1].name, "gen") == 0;
-}
-
 int gy_part_put(const gy_part *part, char *payload, PyObject *value)
 {
     if (part->count == 0)
         return gy_leaf_put(&part->leaf, payload, value);
-    uint32_t words[2] = {0, 0};
-    if (is_ref(part) && (value == Py_None || gy_ref_words(value, words))) {
-        memcpy(payload + part->part[0].leaf.offset, &words[0], sizeof words[0]);
-        memcpy(payload + part->part[1].leaf.offset, &words[1], sizeof words[1]);
-        return 0;
-    }
     Py_ssize_t size = PySequence_Size(value);
     if (size < 0)
         return -1;

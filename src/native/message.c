@@ -19,15 +19,18 @@ static const char *name_of(PyTypeObject *type, PyObject **holder)
 static int refuse_count(const gy_layout *layout, Py_ssize_t count)
 {
     PyObject *holder;
-    PyErr_Format(PyExc_TypeError, "%s has %d fields, and %zd values were given", name_of(layout->type, &holder),
-                 layout->fields, count);
+    const char *name = name_of(layout->type, &holder);
+    if (count > layout->fields)
+        PyErr_Format(PyExc_TypeError, "%s has %d fields, and %zd values were given", name, layout->fields, count);
+    else
+        PyErr_Format(PyExc_TypeError, "%s needs a value for %R", name, layout->field[count].name);
     Py_XDECREF(holder);
     return -1;
 }
 
 int gy_message_fill(const gy_layout *layout, char *payload, PyObject *const *args, Py_ssize_t count)
 {
-    if (count > layout->fields)
+    if (count > layout->fields || count < layout->required)
         return refuse_count(layout, count);
     memcpy(payload, layout->blank, stored_bytes(layout));
     for (Py_ssize_t i = 0; i < count; i++)
@@ -72,6 +75,9 @@ static int fill_by_name(const gy_layout *layout, char *payload, PyObject *args, 
         if (gy_part_put(&layout->field[field], payload, value) < 0)
             return -1;
     }
+    for (int i = 0; i < layout->required; i++)
+        if (!given[i])
+            return refuse_count(layout, i);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 /* A scalar of a payload. */
 typedef enum gy_leaf_kind {
     GY_LEAF_F16,
+    GY_LEAF_BF16,
     GY_LEAF_F32,
     GY_LEAF_F64,
     GY_LEAF_I8,
@@ -18,6 +19,7 @@ typedef enum gy_leaf_kind {
     GY_LEAF_U32,
     GY_LEAF_U64,
     GY_LEAF_BOOL,
+    GY_LEAF_REF, /* slot, then generation and route */
     GY_LEAF_KINDS,
 } gy_leaf_kind;
 
@@ -40,7 +42,7 @@ typedef struct gy_layout {
     PyTypeObject *type;
     uint32_t id; /* 1, 2, ... in this process */
     uint32_t bytes;
-    int fields;
+    int fields, required; /* the first `required` have no default */
     gy_part *field;
     char *blank; /* a payload with all defaults */
     PyGetSetDef *descriptor;

@@ -4,7 +4,7 @@
 
 #include "message.h"
 
-enum { MAX_BYTES = 64 * 1024, MAX_FIELDS = 255, MAX_LEAVES = 16 * 1024, MAX_DEPTH = 16 };
+enum { MAX_BYTES = 64 * 1024, MAX_FIELDS = 255, MAX_PARTS = 4096, MAX_DEPTH = 16 };
 
 /* Open addressing; only grows, as types stay.  Changed with the GIL held. */
 static gy_layout **table;
@@ -96,95 +96,73 @@ static void free_layout(gy_layout *layout)
     free(layout);
 }
 
-/* A row of what message_type() is given: what is left of a dotted name, and a leaf. */
-typedef struct row {
-    const char *name;
-    gy_leaf leaf;
-} row;
+static int parse_parts(gy_part **parts, int *count, PyObject *list, uint32_t bytes, int depth);
 
-/* Parts of rows that begin alike; rows of one part stand together. */
-static int build(gy_part **parts, int *count, row *rows, int size, int depth)
+/* (name, kind, offset) or (name, [part, ...]) */
+static int parse_part(gy_part *part, PyObject *given, uint32_t bytes, int depth)
 {
+    PyObject *name, *kind;
+    unsigned int offset = 0;
+    if (!PyTuple_Check(given) || !PyArg_ParseTuple(given, "UO|I;a field is (name, kind, offset) or (name, parts)",
+                                                   &name, &kind, &offset))
+        return -1;
+    Py_INCREF(name);
+    PyUnicode_InternInPlace(&name);
+    part->name = name;
+    if (!PyUnicode_Check(kind))
+        return parse_parts(&part->part, &part->count, kind, bytes, depth + 1);
+    const char *text = PyUnicode_AsUTF8AndSize(kind, NULL);
+    int found = text == NULL ? -1 : gy_leaf_kind_of(text);
+    if (found < 0 || offset + gy_leaf_bytes((gy_leaf_kind)found) > bytes) {
+        if (!PyErr_Occurred())
+            PyErr_Format(PyExc_ValueError, "field %R: no kind %R, or it lies outside the %u bytes", name, kind, bytes);
+        return -1;
+    }
+    part->leaf = (gy_leaf){(gy_leaf_kind)found, offset};
+    return 0;
+}
+
+static int parse_parts(gy_part **parts, int *count, PyObject *list, uint32_t bytes, int depth)
+{
+    Py_ssize_t size = PySequence_Size(list);
+    if (size < 0)
+        return -1;
+    if (depth > MAX_DEPTH || size > (depth == 0 ? MAX_FIELDS : MAX_PARTS) || (depth > 0 && size == 0)) {
+        PyErr_SetString(PyExc_ValueError, "a message has up to 255 fields, of 1 to 4096 parts, 16 deep");
+        return -1;
+    }
     *parts = calloc((size_t)size + 1, sizeof **parts);
-    if (*parts == NULL || depth > MAX_DEPTH) {
-        PyErr_SetString(*parts == NULL ? PyExc_MemoryError : PyExc_ValueError, "a message nests 16 deep at most");
+    if (*parts == NULL) {
+        PyErr_NoMemory();
         return -1;
     }
-    for (int at = 0; at < size;) {
-        gy_part *part = &(*parts)[(*count)++];
-        size_t length = strcspn(rows[at].name, ".");
-        int end = at + 1, nested = rows[at].name[length] == '.';
-        part->name = PyUnicode_FromStringAndSize(rows[at].name, (Py_ssize_t)length);
-        if (part->name == NULL)
+    for (Py_ssize_t i = 0; i < size; i++) {
+        PyObject *item = PySequence_GetItem(list, i);
+        *count = (int)i + 1;
+        int failed = item == NULL || parse_part(&(*parts)[i], item, bytes, depth) < 0;
+        Py_XDECREF(item);
+        if (failed)
             return -1;
-        PyUnicode_InternInPlace(&part->name);
-        if (!nested) {
-            part->leaf = rows[at].leaf;
-        } else {
-            while (end < size && strncmp(rows[end].name, rows[at].name, length + 1) == 0)
-                end++;
-            for (int i = end - 1; i >= at; i--)
-                rows[i].name += length + 1;
-            if (build(&part->part, &part->count, rows + at, end - at, depth + 1) < 0)
-                return -1;
-        }
-        at = end;
     }
     return 0;
 }
 
-/* (name, offset, kind) */
-static int parse_row(row *row, PyObject *given, uint32_t bytes)
-{
-    const char *kind;
-    if (!PyTuple_Check(given)) {
-        PyErr_SetString(PyExc_TypeError, "a leaf is (name, offset, kind)");
-        return -1;
-    }
-    if (!PyArg_ParseTuple(given, "sIs;a leaf is (name, offset, kind)", &row->name, &row->leaf.offset, &kind))
-        return -1;
-    int found = gy_leaf_kind_of(kind);
-    if (found < 0 || row->leaf.offset + gy_leaf_bytes((gy_leaf_kind)found) > bytes) {
-        PyErr_Format(PyExc_ValueError, "leaf %s: there is no kind %s, or it lies outside the %u bytes", row->name, kind,
-                     bytes);
-        return -1;
-    }
-    row->leaf.kind = (gy_leaf_kind)found;
-    return 0;
-}
-
-static int parse_rows(gy_layout *layout, PyObject *given)
-{
-    PyObject *tuple = PySequence_Tuple(given);
-    if (tuple == NULL)
-        return -1;
-    Py_ssize_t size = PyTuple_Size(tuple);
-    row *rows = size > MAX_LEAVES ? NULL : calloc((size_t)size + 1, sizeof *rows);
-    int failed = rows == NULL;
-    if (failed)
-        PyErr_Format(PyExc_ValueError, "a message has at most %d leaves", MAX_LEAVES);
-    for (Py_ssize_t i = 0; !failed && i < size; i++)
-        failed = parse_row(&rows[i], PyTuple_GetItem(tuple, i), layout->bytes) < 0;
-    failed = failed || build(&layout->field, &layout->fields, rows, (int)size, 0) < 0;
-    if (!failed && layout->fields > MAX_FIELDS) {
-        PyErr_Format(PyExc_ValueError, "a message has at most %d fields", MAX_FIELDS);
-        failed = 1;
-    }
-    free(rows);
-    Py_DECREF(tuple);
-    return failed ? -1 : 0;
-}
-
-/* By field; those without are zero. */
+/* Defaults of the last fields, in their order. */
 static int parse_defaults(gy_layout *layout, PyObject *defaults)
 {
-    if (defaults == Py_None)
-        return 0;
-    for (int i = 0; i < layout->fields; i++) {
-        PyObject *value = PyDict_GetItemWithError(defaults, layout->field[i].name);
-        if (value == NULL && PyErr_Occurred())
-            return -1;
-        if (value != NULL && gy_part_put(&layout->field[i], layout->blank, value) < 0)
+    Py_ssize_t size = defaults == Py_None ? 0 : PySequence_Size(defaults);
+    if (size < 0)
+        return -1;
+    if (size > layout->fields) {
+        PyErr_SetString(PyExc_ValueError, "there are more defaults than fields");
+        return -1;
+    }
+    layout->required = layout->fields - (int)size;
+    for (Py_ssize_t i = 0; i < size; i++) {
+        PyObject *item = PySequence_GetItem(defaults, i);
+        int failed = item == NULL || gy_part_put(&layout->field[layout->required + i], layout->blank, item) < 0;
+        Py_XDECREF(item);
+        if (failed)
             return -1;
     }
     return 0;
@@ -198,7 +176,7 @@ static int add_leaves(PyObject *list, const gy_part *part, PyObject *prefix)
         return -1;
     int failed = 0;
     if (part->count == 0) {
-        PyObject *row = Py_BuildValue("OIs", name, part->leaf.offset, gy_leaf_name(part->leaf.kind));
+        PyObject *row = Py_BuildValue("OsI", name, gy_leaf_name(part->leaf.kind), part->leaf.offset);
         failed = row == NULL || PyList_Append(list, row) < 0;
         Py_XDECREF(row);
     }
@@ -271,7 +249,7 @@ PyObject *gy_message_type(PyObject *module, PyObject *args, PyObject *kwargs)
         return PyErr_NoMemory();
     }
     layout->bytes = bytes;
-    if (parse_rows(layout, fields) < 0 || parse_defaults(layout, defaults) < 0 ||
+    if (parse_parts(&layout->field, &layout->fields, fields, bytes, 0) < 0 || parse_defaults(layout, defaults) < 0 ||
         make_type(layout, kept, doc) < 0) {
         free_layout(layout);
         free(kept);
