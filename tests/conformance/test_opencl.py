@@ -6,7 +6,7 @@ from tests.agreement import foretold, needs_device, outcome
 from gyral.testing import conformance
 from gyral.testing.case import Case
 
-KNOWN = {"", "clock"}
+KNOWN = {"", "clock", "barriers in branches"}
 
 
 @needs_device("opencl", "pocl-opencl-icd")

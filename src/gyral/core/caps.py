@@ -22,6 +22,8 @@ class Capabilities:
     `sums`: the dtypes that can besides be added to atomically where nobody asks for the old value.
     `clock`: kernels can read a clock. `wide_access`: bytes of the widest access, where code is made for
     arrays that are aligned to it; 0 where it makes no difference.
+    `progress`: all blocks of a launch that fit go on while the host writes memory that they read, so that
+    loops of actors stay. `branched_barriers`: barriers may stand in branches of any depth.
     """
 
     dtypes: frozenset[DType] = field(default_factory=lambda: frozenset(SCALARS))
@@ -47,3 +49,5 @@ class Capabilities:
     max_buffer: int = 0
     clock: bool = True
     wide_access: int = 0
+    progress: bool = False
+    branched_barriers: bool = True

@@ -80,7 +80,7 @@ class Loop:
         """
         if prod(self.block) > 1 and not device.capabilities.branched_barriers:
             raise UnsupportedError(
-                f"{device.name} cannot compile loops of actors in blocks of {prod(self.block)} threads, which "
+                f"{device.name} cannot compile loops of actors in blocks of {prod(self.block)} threads: they "
                 "have barriers in branches; give the actors block=1, or another device"
             )
         return Programs("loop", self, 1).get(self.spec(device.kind, device.capabilities), device)

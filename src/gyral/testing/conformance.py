@@ -22,6 +22,7 @@ from gyral.runtime.device import device as device_named
 from gyral.testing import reference
 from gyral.testing.case import Case
 from gyral.testing.cases import (
+    actors,
     atomics,
     bits,
     blocks,
@@ -50,6 +51,7 @@ GROUPS = {
     "D": "memory",
     "E": "structure",
     "F": "whole kernels",
+    "G": "actors",
     "R": "refusals",
 }
 ROOMS = (
@@ -68,6 +70,7 @@ ROOMS = (
     options,
     programs,
     simulations,
+    actors,
 )
 
 
@@ -84,7 +87,7 @@ class Row:
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """Every case of the groups A to F."""
+    """Every case of the groups A to G."""
     return tuple(case for room in ROOMS for case in room.cases())
 
 
@@ -179,6 +182,8 @@ def missing(case: Case, capabilities: Capabilities) -> str:
             return name
         if kind == "subgroups" and not capabilities.subgroup_sizes:
             return kind
+        if kind == "branches" and not capabilities.branched_barriers:
+            return "barriers in branches"
         if kind == "clock" and not capabilities.clock:
             return kind
         if kind == "buffer" and 0 < capabilities.max_buffer < int(dtype):

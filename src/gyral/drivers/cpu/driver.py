@@ -61,6 +61,7 @@ class CpuDriver:
             memory_bytes=memory_bytes(),
             units=self._native.threads(),
             unified=True,
+            progress=True,
         )
 
     def allocate(self, nbytes: int) -> Any:

@@ -41,6 +41,7 @@ def capabilities(session: Session) -> Capabilities:
         unit_threads=session.attribute(_THREADS_PER_UNIT),
         unit_shared_bytes=session.attribute(_SHARED_PER_UNIT),
         wide_access=16,
+        progress=True,
     )
 
 
