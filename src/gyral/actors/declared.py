@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gyral.actors.steptext import Program
-from gyral.core.dtypes import DType, bool_, f32, f64, i32
+from gyral.core.dtypes import DType, StructType, Vec, bool_, f32, f64, i32
 from gyral.core.errors import UserError
 from gyral.jit.key import fingerprint
 from gyral.runtime.array import element
@@ -27,7 +27,7 @@ class Declared:
     """A step function with the first values of its fields and the values of its parameters."""
 
     program: Program
-    first: dict[str, NDArray]
+    first: dict[str, NDArray[Any]]
     constants: dict[str, Any]
     started: int = 0
 
@@ -36,7 +36,7 @@ class Declared:
         found = {}
         for name, value in parameters.items():
             if name in self.program.grids:
-                found[name] = _grid(name, value, self.program.grids[name], shape)
+                found[name] = _grid(name, value, self.program.grids[name], shape).copy()
             elif name in self.program.values:
                 found[name] = _scalar(name, value, self.program.values[name])
             else:
@@ -64,7 +64,7 @@ def declared(
             raise UserError(f"{name!r} is both a field and a parameter")
         t = _type(name, given, wide)
         if np.ndim(given):
-            grids[name], constants[name] = t, _grid(name, given, t, shape)
+            grids[name], constants[name] = t, _grid(name, given, t, shape).copy()
         else:
             values[name], constants[name] = t, _scalar(name, given, t)
     sources = _sources(function, types, values, grids)
@@ -128,10 +128,12 @@ def fingerprint_of(step: Any) -> str:
     return hashlib.sha256(repr((found.text, found.captures)).encode()).hexdigest()
 
 
-def _field(name: str, given: Any, shape: tuple[int, ...]) -> tuple[DType, NDArray]:
+def _field(name: str, given: Any, shape: tuple[int, ...]) -> tuple[DType, NDArray[Any]]:
     if not name.isidentifier():
         raise UserError(f"a field's name is that of a parameter of the step, not {name!r}")
-    if isinstance(given, DType) or (isinstance(given, (type, np.dtype)) and given is not bool):
+    if isinstance(given, (DType, Vec, StructType)) or (
+        isinstance(given, (type, np.dtype)) and given is not bool
+    ):
         t = _scalar_type(name, given)
         return t, np.zeros((), numpy_of(t))
     t = _type(name, given, f32)
@@ -159,10 +161,10 @@ def _scalar_type(name: str, given: Any) -> DType:
     return t
 
 
-def _grid(name: str, given: Any, t: DType, shape: tuple[int, ...]) -> NDArray:
+def _grid(name: str, given: Any, t: DType, shape: tuple[int, ...]) -> NDArray[Any]:
     values = np.asarray(given, numpy_of(t))
     try:
-        return np.broadcast_to(values, shape).copy()
+        return np.broadcast_to(values, shape)
     except ValueError:
         raise UserError(f"{name!r} has the shape {values.shape}, and the grid {shape}") from None
 

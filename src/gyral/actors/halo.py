@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,27 +51,27 @@ class Layout:
         """Elements of a level, a multiple of `ALIGN`."""
         return -(-(self.lead + prod(self.padded)) // ALIGN) * ALIGN
 
-    def cells(self, level: NDArray) -> NDArray:
+    def cells(self, level: NDArray[Any]) -> NDArray[Any]:
         """The cells in the memory of a level, without the edges: a view."""
         inside = tuple(slice(self.reach, self.reach + n) for n in self.shape)
         return self._grid(level)[inside]
 
-    def fill_edges(self, level: NDArray) -> None:
+    def fill_edges(self, level: NDArray[Any]) -> None:
         """Give the edge cells what the boundary says."""
         grid = self._grid(level)
         for axis, (n, sources) in enumerate(zip(self.shape, self.sources, strict=True)):
             for k in (*range(self.reach), *range(n + self.reach, n + 2 * self.reach)):
-                to: list = [slice(None)] * grid.ndim
+                to: list[Any] = [slice(None)] * grid.ndim
                 source = list(to)
                 to[axis], source[axis] = k, int(sources[k])
                 grid[tuple(to)] = grid[tuple(source)] if sources[k] >= 0 else 0
 
     @cached_property
-    def sources(self) -> tuple[NDArray, ...]:
+    def sources(self) -> tuple[NDArray[Any], ...]:
         """Per axis and padded position the padded position it is a copy of, -1 for none."""
         return tuple(_sources(n, self.reach, kind) for n, kind in zip(self.shape, self.boundary, strict=True))
 
-    def _grid(self, level: NDArray) -> NDArray:
+    def _grid(self, level: NDArray[Any]) -> NDArray[Any]:
         return level[self.lead : self.lead + prod(self.padded)].reshape(self.padded)
 
 
@@ -82,7 +83,7 @@ class Division:
     blocks: int
 
     @cached_property
-    def rows(self) -> NDArray:
+    def rows(self) -> NDArray[Any]:
         """Per row the element of its first cell and its count of cells."""
         layout, n = self.layout, self.layout.shape[-1]
         start = layout.lead + layout.reach
@@ -96,7 +97,7 @@ class Division:
         return np.stack([lines.ravel() + start, np.full(lines.size, n)], 1)
 
     @cached_property
-    def firsts(self) -> NDArray:
+    def firsts(self) -> NDArray[Any]:
         """The first row of each block, and behind them the number of rows."""
         return np.arange(self.blocks + 1) * len(self.rows) // self.blocks
 
@@ -108,7 +109,7 @@ class Division:
         return 1 if len(self.layout.shape) == 1 else self.layout.shape[-1] + 2 * self.layout.reach
 
     @cached_property
-    def runs(self) -> NDArray:
+    def runs(self) -> NDArray[Any]:
         """Edge rows (of a grid with one axis, edge cells): element to, element from, block that copies."""
         layout, reach = self.layout, self.layout.reach
         if len(layout.shape) == 1:
@@ -168,7 +169,7 @@ class Division:
                     near[theirs].add(int(mine))
         return near
 
-    def _owner(self, row: NDArray) -> NDArray:
+    def _owner(self, row: NDArray[Any]) -> NDArray[Any]:
         return np.searchsorted(self.firsts, row, side="right") - 1
 
     @cached_property
@@ -176,7 +177,7 @@ class Division:
         """Where `table` lists the edge cells of rows."""
         return self.blocks * OWNER_WORDS
 
-    def table(self) -> NDArray:
+    def table(self) -> NDArray[Any]:
         """The table of `actors.board`."""
         owners, data = [], [np.array(self.edges, np.int64).ravel()]
         at = self.edges_at + data[0].size
@@ -202,7 +203,7 @@ class Division:
         return np.concatenate([np.ravel(owners), *data]).astype(np.uint32)
 
 
-def _sources(extent: int, reach: int, kind: str) -> NDArray:
+def _sources(extent: int, reach: int, kind: str) -> NDArray[Any]:
     places = np.arange(-reach, extent + reach)
     inside = (places >= 0) & (places < extent)
     if kind == "periodic":
@@ -212,6 +213,6 @@ def _sources(extent: int, reach: int, kind: str) -> NDArray:
     return np.where(inside, places + reach, -1)
 
 
-def _beyond(sources: NDArray, reach: int) -> NDArray:
+def _beyond(sources: NDArray[Any], reach: int) -> NDArray[Any]:
     """Which padded positions of an axis are copies."""
     return (sources >= 0) & (sources != np.arange(sources.size))

@@ -23,7 +23,7 @@ _HEAD = struct.Struct("<8sII")
 _DIGEST = 32
 
 
-def write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray], compress: bool) -> Path:
+def write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], compress: bool) -> Path:
     """Write a file next to `path` and put it in its place once it is safe on disk; returns the path."""
     bodies, rows = [], []
     for name, array in arrays.items():
@@ -50,7 +50,7 @@ def write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray], c
     return path
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
+def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What a file holds. UserError for one that is damaged, foreign or of a later version."""
     data = path.read_bytes()
     if len(data) < _HEAD.size or not data.startswith(MAGIC):

@@ -111,7 +111,8 @@ class Simulation:
             self._stepper.take(list(self._memory.values()), self._scalars())
         except CompileError as error:
             names = ", ".join(self._declared.program.fields)
-            error.add_note(f"a step gives the next value of each field, in this order: {names}")
+            # In place of the note about the launch it was compiled for, of which the user knows nothing.
+            error.__notes__ = [f"a step gives the next value of each field, in this order: {names}"]
             raise
         self._finalizer = weakref.finalize(self, self._stepper.abandon)
 
@@ -218,7 +219,7 @@ class Simulation:
         """How often the loop was launched: on resident devices once for each run, resume or look."""
         return self._stepper.launches
 
-    def read(self, name: str, index: Any = ...) -> NDArray:
+    def read(self, name: str, index: Any = ...) -> NDArray[Any]:
         """A copy of a field, of `name_before`, or of an array parameter, between two steps."""
         with self._at_rest():
             return self._cells(name)[index].copy()
@@ -321,7 +322,7 @@ class Simulation:
             return self._memory[field], (self._stepper.level - 1) % program.levels
         raise UserError(f"the simulation has no field {name!r}; it has {', '.join(self._memory)}")
 
-    def _cells(self, name: str) -> NDArray:
+    def _cells(self, name: str) -> NDArray[Any]:
         array, level = self._place(name)
         return self._layout.cells(self._stepper.read(array, level * self._layout.size, self._layout.size))
 

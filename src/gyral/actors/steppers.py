@@ -83,11 +83,11 @@ class Stepper(Protocol):
         """Take other scalars from the next run on."""
         ...
 
-    def read(self, array: Any, start: int, size: int) -> NDArray:
+    def read(self, array: Any, start: int, size: int) -> NDArray[Any]:
         """Elements of an array of `memory`: a view of host memory, else a copy."""
         ...
 
-    def write(self, array: Any, start: int, values: NDArray) -> None:
+    def write(self, array: Any, start: int, values: NDArray[Any]) -> None:
         """Set elements of an array of `memory`."""
         ...
 
@@ -109,7 +109,7 @@ class Resident:
 
     way = "resident"
 
-    def __init__(self, device: Device, kernel: Kernel, table: NDArray, blocks: int, ahead: int) -> None:
+    def __init__(self, device: Device, kernel: Kernel, table: NDArray[Any], blocks: int, ahead: int) -> None:
         self.launches = 0
         self._entries: list[tuple[Any, Launch]] = []
         self._device, self._kernel, self._blocks = device, kernel, blocks
@@ -134,7 +134,7 @@ class Resident:
             ready = Member(block, self._kernel, width, None, given, scope, self._device).prepare()
             self._entries.append((ready.program, replace(ready.launch(), limited=True)))
 
-    def make(self, count: int, dtype: np.dtype[Any]) -> NDArray:
+    def make(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Memory for an array, zeros."""
         return aligned(count, dtype)
 
@@ -164,11 +164,11 @@ class Resident:
         """The level that holds the newest state."""
         return int(self._words[BLOCKS + LEVEL])
 
-    def read(self, array: NDArray, start: int, size: int) -> NDArray:
+    def read(self, array: NDArray[Any], start: int, size: int) -> NDArray[Any]:
         """A view of elements."""
         return array[start : start + size]
 
-    def write(self, array: NDArray, start: int, values: NDArray) -> None:
+    def write(self, array: NDArray[Any], start: int, values: NDArray[Any]) -> None:
         """Set elements."""
         array[start : start + values.size] = values
 
@@ -206,7 +206,7 @@ class Launched:
         self,
         device: Device,
         kernel: Kernel,
-        table: NDArray,
+        table: NDArray[Any],
         blocks: int,
         ahead: int,
         resident: bool,
@@ -268,11 +268,11 @@ class Launched:
         """The level that holds the newest state."""
         return int(self._mirror[BLOCKS + LEVEL])
 
-    def read(self, array: DeviceArray, start: int, size: int) -> NDArray:
+    def read(self, array: DeviceArray, start: int, size: int) -> NDArray[Any]:
         """A copy of elements."""
         return array[start : start + size].numpy()
 
-    def write(self, array: DeviceArray, start: int, values: NDArray) -> None:
+    def write(self, array: DeviceArray, start: int, values: NDArray[Any]) -> None:
         """Set elements."""
         array[start : start + values.size].copy_from(values)
 
@@ -314,14 +314,14 @@ class Launched:
         return False
 
 
-def aligned(count: int, dtype: np.dtype[Any]) -> NDArray:
+def aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Zeros that begin a cache line."""
     memory = np.zeros(count * dtype.itemsize + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + count * dtype.itemsize].view(dtype)
 
 
-def _begin(words: NDArray, ahead: int, started: int) -> None:
+def _begin(words: NDArray[Any], ahead: int, started: int) -> None:
     """Set a board up after so many steps, the newest state in level 0."""
     words[TARGET] = words[LIMIT] = started % WRAP
     words[AHEAD] = ahead

@@ -5,6 +5,9 @@ and they no longer read step n - 1, whose memory step n + 1 takes. There is no b
 launch per step. A block that waits too long returns; it goes on from the board when it is launched again.
 """
 
+# pyright: reportMissingParameterType=false
+# Each kernel gives these functions arguments of its own types.
+
 from gyral.actors.board import (
     AHEAD,
     BLOCKS,

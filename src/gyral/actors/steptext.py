@@ -108,4 +108,5 @@ def _compiled(text: str, name: str, names: dict[str, Any]) -> Callable[..., Any]
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
     names["__name__"] = __name__
     exec(compile(text, file, "exec"), names)
+    names["run"].__name__ = name
     return names["run"]
