@@ -32,6 +32,7 @@ class Texts(NullDriver):
             max_block=256,
             shared_bytes=16384,
             separate_buffers=True,
+            wide_access=16,
             max_grid=(65535, 65535, 65535),
         )
         self.loaded: list[str] = []
