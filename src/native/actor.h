@@ -16,6 +16,7 @@ typedef struct GyMail {
     _Atomic int inside; /* threads that look at an arena without the GIL */
     PyObject *keep;     /* what the running loops need: code and buffers */
     PyObject *accepts;  /* a dict: Accepts by the frozenset they were made of */
+    PyObject *home;     /* who knows names and lines and makes slots larger, or NULL (actorhome.c) */
     const gy_layout *reply[GY_TYPE_NUMBERS];
 } GyMail;
 
@@ -67,6 +68,15 @@ static inline void gy_mail_enter(GyMail *mail) { atomic_fetch_add(&mail->inside,
 void gy_mail_leave(GyMail *mail);
 extern PyMethodDef gy_mail_host_methods[];
 int gy_add_mail(PyObject *module);
+
+/* actorhome.c: what the system of a mail says, if there is one that does. */
+/* Where and why a handler failed. */
+PyObject *gy_home_why(GyMail *mail, uint32_t site);
+/* An actor as people call it. */
+PyObject *gy_home_name(GyMail *mail, uint32_t slot);
+/* Whether slots have room for so many words now; -1 with an exception. */
+int gy_home_widen(GyMail *mail, size_t words);
+extern PyGetSetDef gy_mail_home_getset;
 
 /* actorletter.c: what tell, ask and their kin are given. */
 enum { GY_SMALL_PAYLOAD = 256 };

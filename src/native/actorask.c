@@ -27,7 +27,19 @@ static int64_t end_of(double timeout)
     return timeout < 0 || timeout > 9e9 ? INT64_MAX : gy_now_ns() + (int64_t)(timeout * 1e9);
 }
 
-static PyObject *raise_outcome(gy_mail *core, uint32_t corr)
+static PyObject *raise_failed(GyMail *mail, uint32_t site)
+{
+    PyObject *why = gy_home_why(mail, site);
+    PyObject *error = why == NULL ? NULL
+                                  : PyObject_CallFunction(gy_actor_error_of(GY_ERROR_HANDLER_FAILED), "OI", why, site);
+    if (error != NULL)
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_XDECREF(error);
+    Py_XDECREF(why);
+    return NULL;
+}
+
+static PyObject *raise_outcome(GyMail *mail, gy_mail *core, uint32_t corr)
 {
     gy_word *cell = gy_cell(core, corr);
     uint32_t kind = gy_get(cell + CE_KIND), detail = gy_get(cell + CE_DETAIL);
@@ -38,14 +50,8 @@ static PyObject *raise_outcome(gy_mail *core, uint32_t corr)
         return PyErr_Format(gy_actor_error_of(GY_ERROR_EXPIRED), "the message's deadline passed before its turn came");
     case REPLY_DUPLICATE:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_DUPLICATE), "a message with this key was handled before");
-    case REPLY_FAILED: {
-        PyObject *error = PyObject_CallFunction(gy_actor_error_of(GY_ERROR_HANDLER_FAILED), "sI",
-                                                "a check failed in the handler", detail);
-        if (error != NULL)
-            PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-        Py_XDECREF(error);
-        return NULL;
-    }
+    case REPLY_FAILED:
+        return raise_failed(mail, detail);
     default:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_LOOP_LOST),
                             "the loop ended before the actor answered; whether it handled the message is unknown");
@@ -63,7 +69,7 @@ static PyObject *take_reply(GyMail *mail, gy_mail *core, uint32_t corr)
         Py_INCREF(Py_None);
         reply = Py_None;
     } else if (kind > REPLY_NONE) {
-        raise_outcome(core, corr);
+        raise_outcome(mail, core, corr);
     } else if (layout == NULL) {
         PyErr_Format(PyExc_TypeError, "the reply is message %u, which has no type here", kind & (GY_TYPE_NUMBERS - 1));
     } else {
@@ -130,9 +136,21 @@ int gy_wait_thaw(GyRef *self, int64_t *length)
     return PyErr_CheckSignals() < 0 || gy_mail_open(self->mail) == NULL ? -1 : 0;
 }
 
-gy_post gy_ref_post(GyRef *self, gy_mail *core, const gy_letter *letter)
+/* Posts; has slots made larger for a letter that does not fit, once. */
+static gy_post post_widening(GyRef *self, gy_mail *core, const gy_letter *letter)
 {
     gy_post post = gy_mail_post(core, &self->to, letter);
+    if (post == GY_TOO_LARGE) {
+        size_t head = letter->extended ? EXTENDED_WORDS : HEADER_WORDS;
+        if (gy_home_widen(self->mail, head + (letter->bytes + 3) / 4) == 1 && gy_mail_open(self->mail) != NULL)
+            post = gy_mail_post(core, &self->to, letter);
+    }
+    return post;
+}
+
+gy_post gy_ref_post(GyRef *self, gy_mail *core, const gy_letter *letter)
+{
+    gy_post post = post_widening(self, core, letter);
     if (post != GY_FROZEN)
         return post;
     int64_t length = 0, until = gy_now_ns() + GY_THAW_NS;
@@ -149,16 +167,20 @@ static int post_patiently(GyRef *self, gy_mail *core, const gy_letter *letter, i
 {
     int64_t length = FIRST_NAP_NS;
     for (;;) {
-        gy_post post = gy_mail_post(core, &self->to, letter);
+        gy_post post = post_widening(self, core, letter);
+        if (PyErr_Occurred())
+            return -1;
         if (post == GY_POSTED)
             return 0;
         int later = post == GY_MAILBOX_FULL || post == GY_LANE_FULL || post == GY_FROZEN;
         if (!later || gy_now_ns() >= until) {
-            if (later)
-                PyErr_Format(gy_actor_error_of(GY_ERROR_ASK_TIMEOUT),
-                             "the mailbox of actor %u had no room in time; the message was not sent", self->to.slot);
-            else
+            PyObject *name = later ? gy_home_name(self->mail, self->to.slot) : NULL;
+            if (!later)
                 gy_raise_post(self, post);
+            else if (name != NULL)
+                PyErr_Format(gy_actor_error_of(GY_ERROR_ASK_TIMEOUT),
+                             "the mailbox of %U had no room in time; the message was not sent", name);
+            Py_XDECREF(name);
             return -1;
         }
         Py_BEGIN_ALLOW_THREADS

@@ -30,23 +30,22 @@ PyObject *gy_set_actor_errors(PyObject *module, PyObject *given)
     Py_RETURN_NONE;
 }
 
-PyObject *gy_raise_post(const GyRef *ref, gy_post post)
+static PyObject *raise_named(const GyRef *ref, gy_post post, PyObject *name)
 {
     static const char *const states[] = {"free",    "created",  "active", "paused",
                                          "failing", "draining", "failed", "terminated"};
-    uint32_t slot = ref->to.slot;
-    gy_word *control = gy_control(ref->mail->core, slot);
+    gy_word *control = gy_control(ref->mail->core, ref->to.slot);
     switch (post) {
     case GY_MAILBOX_FULL:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_MAILBOX_FULL),
-                            "the mailbox of actor %u is full: %u messages wait; send later, or `await send`", slot,
+                            "the mailbox of %U is full: %u messages wait; send later, or `await send`", name,
                             gy_get(control + CT_MAILBOX));
     case GY_LANE_FULL:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_MAILBOX_FULL),
-                            "the lane to the worker of actor %u is full; send later, or `await send`", slot);
+                            "the lane to the worker of %U is full; send later, or `await send`", name);
     case GY_FROZEN:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_MAILBOX_FULL),
-                            "the system of actor %u stands still: nothing is sent until it goes on", slot);
+                            "the system of %U stands still: nothing is sent until it goes on", name);
     case GY_TOO_LARGE:
         return PyErr_Format(gy_actor_error_of(GY_ERROR_NEEDS_ROOM),
                             "the message, with what was asked of it, is larger than a slot of the system");
@@ -55,8 +54,16 @@ PyObject *gy_raise_post(const GyRef *ref, gy_post post)
     }
     uint32_t state = gy_get(control + CT_STATE);
     if (gy_get(control + CT_GENERATION) != ref->to.generation)
-        return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED),
-                            "actor %u has ended, and another lives in its place", slot);
-    return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED), "actor %u takes no messages: it is %s", slot,
+        return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED), "actor #%u.%u has ended", ref->to.slot,
+                            ref->to.generation);
+    return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED), "%U takes no messages: it is %s", name,
                         state <= TERMINATED ? states[state] : "unknown");
+}
+
+PyObject *gy_raise_post(const GyRef *ref, gy_post post)
+{
+    PyObject *name = gy_home_name(ref->mail, ref->to.slot);
+    PyObject *raised = name == NULL ? NULL : raise_named(ref, post, name);
+    Py_XDECREF(name);
+    return raised;
 }

@@ -166,6 +166,7 @@ static void mail_dealloc(PyObject *object)
         gy_mail_free(core);
     }
     Py_XDECREF(self->accepts);
+    Py_XDECREF(self->home);
     if (!leaked) {
         release_past(self);
         Py_XDECREF(self->keep);
@@ -381,8 +382,16 @@ static PyObject *mail_running(PyObject *object, void *unused)
     return PyBool_FromLong(core != NULL && core->started && atomic_load(&core->shut) == GY_OPEN);
 }
 
+static PyObject *mail_route(PyObject *object, void *unused)
+{
+    (void)unused;
+    gy_mail *core = gy_mail_open((GyMail *)object);
+    return core == NULL ? NULL : PyLong_FromUnsignedLong(core->route);
+}
+
 static PyGetSetDef mail_getset[] = {
     {"clock", mail_clock, mail_set_clock, "The last clock stamp given out; may be set forward.", NULL},
+    {"route", mail_route, NULL, "The number of the system in references.", NULL},
     {"running", mail_running, NULL, "Whether loops were started and not all stopped.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -432,6 +441,11 @@ int gy_add_mail(PyObject *module)
 {
     GyMailType = (PyTypeObject *)PyType_FromSpec(&mail_spec);
     if (GyMailType == NULL || add_methods(gy_mail_host_methods) < 0)
+        return -1;
+    PyObject *home = PyDescr_NewGetSet(GyMailType, &gy_mail_home_getset);
+    int failed = home == NULL || PyObject_SetAttrString((PyObject *)GyMailType, "home", home) < 0;
+    Py_XDECREF(home);
+    if (failed)
         return -1;
     return PyModule_AddObjectRef(module, "Mail", (PyObject *)GyMailType);
 }

@@ -173,20 +173,45 @@ int gy_accepts_add(GyAccepts *self, PyObject *type, long value)
     return 0;
 }
 
+static int accepts_fill(GyAccepts *self, PyObject *numbers)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(numbers, &at, &key, &value)) {
+        long number = PyLong_AsLong(value);
+        if ((number == -1 && PyErr_Occurred()) || gy_accepts_add(self, key, number) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static PyObject *accepts_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"numbers", NULL};
-    PyObject *numbers, *key, *value;
-    Py_ssize_t at = 0;
+    PyObject *numbers;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Accepts", names, &PyDict_Type, &numbers))
         return NULL;
     GyAccepts *self = (GyAccepts *)PyType_GenericAlloc(type, 0);
-    while (self != NULL && PyDict_Next(numbers, &at, &key, &value)) {
-        long number = PyLong_AsLong(value);
-        if ((number == -1 && PyErr_Occurred()) || gy_accepts_add(self, key, number) < 0)
-            Py_CLEAR(self);
-    }
+    if (self != NULL && accepts_fill(self, numbers) < 0)
+        Py_CLEAR(self);
     return (PyObject *)self;
+}
+
+/* What all references that share it take from now on. */
+static PyObject *accepts_replace(PyObject *object, PyObject *numbers)
+{
+    GyAccepts *self = (GyAccepts *)object;
+    if (!PyDict_Check(numbers))
+        return PyErr_Format(PyExc_TypeError, "the numbers of messages are a dict, not %R", numbers);
+    GyAccepts made = {.size = 0, .number = NULL};
+    if (accepts_fill(&made, numbers) < 0) {
+        PyMem_Free(made.number);
+        return NULL;
+    }
+    PyMem_Free(self->number);
+    self->number = made.number;
+    self->size = made.size;
+    Py_RETURN_NONE;
 }
 
 static void accepts_dealloc(PyObject *object)
@@ -197,9 +222,15 @@ static void accepts_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+static PyMethodDef accepts_methods[] = {
+    {"replace", accepts_replace, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot accepts_slots[] = {
     {Py_tp_doc, "The messages that a class of actors takes, and their numbers."},
     {Py_tp_new, accepts_new},
+    {Py_tp_methods, accepts_methods},
     {Py_tp_dealloc, accepts_dealloc},
     {0, NULL},
 };

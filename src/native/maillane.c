@@ -22,7 +22,7 @@ static uint32_t credits(gy_mail *mail, const gy_address *to, uint32_t priority, 
     uint32_t mailbox = gy_get(gy_control(mail, to->slot) + CT_MAILBOX);
     *sent = mail->arena + mail->sent_at + row;
     uint32_t queued = gy_get(*sent) - *seen;
-    if (queued + wanted > mailbox) {
+    if (queued > mailbox || wanted > mailbox - queued) {
         *seen = gy_see(mail->arena + mail->done_at + row);
         queued = gy_get(*sent) - *seen;
     }
