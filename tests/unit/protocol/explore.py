@@ -1,11 +1,11 @@
 """All interleavings of a few processes over shared words, under a memory model weaker than any of our devices'.
 
-A process is a generator that yields one step at a time and is sent its result. Words follow release and acquire
-as views (Kang et al., POPL 2017, without promises): every write stays, a process may read any that is not older
-than what it knows of, and learns what a released write's writer knew when it reads with acquire. So a store may
-be seen late by one process and early by another, and nothing but release, acquire, fences and `membarrier` says
-otherwise. Plain words must not be read or written while others may write them, nor written while others may
-still read them: that is a race, and is reported. For the last, a view says too how far it knows of each process.
+A process is a generator that yields one step at a time and is sent its result. Words follow release and
+acquire as views (Kang et al., POPL 2017, without promises): every write stays, a process may read any that is not
+older than what it knows of, and learns what a released write's writer knew when it reads with acquire. So a store
+may be seen late by one process and early by another, and nothing but release, acquire, fences and `membarrier`
+says otherwise. Plain words must not be read or written while others may write them, nor written while others may
+still read them: that is a race, and is reported. For that, a view says too how far it knows of each process.
 
 Waiting for a word is one step (`until`), enabled where a write that fits may be read, so that no process spins.
 """
@@ -47,6 +47,11 @@ def store(word: str, value: Any, order: str = RELAXED) -> Step:
 def cas(word: str, expected: Any, new: Any, order: str = RELAXED) -> Step:
     """Compare and swap; gives the value that stood there."""
     return Step("cas", word, expected, order, new)
+
+
+def add(word: str, value: int, order: str = RELAXED) -> Step:
+    """Add to a word; gives the value that stood there."""
+    return Step("add", word, value, order)
 
 
 def until(word: str, fits: Callable[[Any], bool], order: str = RELAXED) -> Step:
@@ -116,12 +121,12 @@ class Explorer:
 
     words: dict[str, Any]
     processes: dict[str, Callable[[], Process]]
-    limit: int = 400_000
+    limit: int = 60_000
 
     def run(self) -> int:
-        """How many states there are; Broken with the run that leads to it where something breaks or nothing moves."""
+        """How many states there are; Broken, with how it came, where something breaks or nothing moves."""
         self._number = {name: k for k, name in enumerate(self.words)}
-        self._next: dict[tuple[int, tuple[Any, ...]], Step | None | Broken] = {}
+        self._next: dict[tuple[int, tuple[Any, ...]], Step | Broken | None] = {}
         count = len(self.processes)
         nothing = (0,) * (len(self.words) + count)
         start = State(
@@ -160,7 +165,7 @@ class Explorer:
             raise Broken(f"{list(self.processes)[process]}: {found.what}")
         return found
 
-    def _replay(self, process: int, given: tuple[Any, ...]) -> Step | None | Broken:
+    def _replay(self, process: int, given: tuple[Any, ...]) -> Step | Broken | None:
         running = list(self.processes.values())[process]()
         try:
             found = next(running)
@@ -181,7 +186,8 @@ class Explorer:
                 continue
             for result, follower in self._take(state, process, step):
                 given = _with(follower.given, process, (*state.given[process], result))
-                text = f"{name}: {step.kind} {step.word} {'' if callable(step.value) else step.value} -> {result}"
+                what = "" if callable(step.value) else step.value
+                text = f"{name}: {step.kind} {step.word} {what} -> {result}"
                 yield text, replace(follower, given=given)
 
     def _take(self, state: State, process: int, step: Step) -> Iterator[tuple[Any, State]]:
@@ -192,12 +198,23 @@ class Explorer:
         elif step.kind == "wake":
             yield None, replace(state, asleep=tuple(None if w == step.word else w for w in state.asleep))
         elif step.kind == "sleep":
-            value = state.writes[self._number[step.word]][-1][0]
-            asleep = step.word if value == step.value else None
-            yield None, replace(state, asleep=_with(state.asleep, process, asleep))
+            at = self._number[step.word]
+            asleep = step.word if state.writes[at][-1][0] == step.value else None
+            told = _with(state.views[process], at, len(state.writes[at]) - 1)
+            yield (
+                None,
+                replace(
+                    state,
+                    asleep=_with(state.asleep, process, asleep),
+                    views=_with(state.views, process, told),
+                ),
+            )
         elif step.kind == "store":
             self._alone(state, process, step)
             yield None, self._written(state, process, step.word, step.value, step.order)
+        elif step.kind == "add":
+            value = state.writes[self._number[step.word]][-1][0]
+            yield from self._swap(state, process, replace(step, value=value, new=value + step.value))
         elif step.kind == "cas":
             yield from self._swap(state, process, step)
         else:
@@ -239,6 +256,8 @@ class Explorer:
                 view = _join(view, known)
             told = replace(state, views=_with(state.views, process, view))
             yield value, self._written(told, process, step.word, step.new, step.order, known)
+        if step.kind == "add":
+            return
         for old, follower in self._reads(state, process, replace(step, kind="load")):
             if old != step.value:
                 yield old, follower
