@@ -7,19 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from gyral.actors.declare import ActorKind
-from gyral.actors.fields import MISSING
 from gyral.actors.host import Host
+from gyral.actors.hosts import way_of
 from gyral.actors.image import Image, put_image, take_image
+from gyral.actors.records import write_fields
 from gyral.actors.roster import Entry, Roster
 from gyral.actors.world import World
 from gyral.core import entry as loading
 from gyral.core import native, wire
 from gyral.core.artifact import Site
 from gyral.core.errors import DeviceError, StateError, UserError
-from gyral.core.native import Ref
 from gyral.core.wire import Geometry, power_of_two
 from gyral.jit.loop import Loop
 from gyral.runtime.device import Device
@@ -146,31 +144,7 @@ class Engine:
 
     def reset_fields(self, entry: Entry) -> None:
         """Give an actor the fields it was spawned with. Under the pause."""
-        table = self.world.tables[entry.number]
-        for one in table.kind.fields:
-            value = entry.fields.get(one.name, one.default)
-            if one.kind == "state":
-                table.records[one.name][entry.row] = _stored(value, table.records.dtype[one.name])
-            elif one.kind == "fixed":
-                table.arrays[one.name][entry.row] = 0 if value is MISSING or value is None else value
-            else:
-                self._put_buffer(entry, one.name, one.rank, value)
-
-    def _put_buffer(self, entry: Entry, name: str, rank: int, value: Any) -> None:
-        """Copy an array into its actor's part of the pool, which it keeps for life."""
-        table = self.world.tables[entry.number]
-        pool, row = table.arrays[name], table.records[entry.row : entry.row + 1]
-        data = np.zeros((0,) * rank, pool.dtype) if value is MISSING or value is None else np.asarray(value)
-        if data.ndim != rank:
-            raise UserError(f"{name} of {table.kind.name} has {rank} axes, and the array given {data.ndim}")
-        place = entry.pools.get(name)
-        if place is None:
-            place = entry.pools[name] = table.used.get(name, 0)
-            table.used[name] = place + data.size
-        row[f"{name}@"] = place
-        for axis, extent in enumerate(data.shape):
-            row[f"{name}@{axis}"] = extent
-        pool[place : place + data.size] = data.reshape(-1)
+        write_fields(self.world.tables[entry.number], entry.row, entry.fields, entry.pools)
 
     def recheck(self, slot: int) -> None:
         """Let an actor's worker look at what was put aside for it. Under the pause."""
@@ -225,7 +199,8 @@ class Engine:
             for name in table.used:
                 sizes[number, name] = len(table.arrays[name]) + pools.get((number, name), 0)
         program = self._loop().load(self.device)
-        world = World(self._geometry(grown), kinds, grown, sizes)
+        batched = way_of(self.device.capabilities) == "batched"
+        world = World(self._geometry(grown), kinds, grown, sizes, batched=batched)
         if old is not None:
             if self._quiet == 0:
                 self._pause()
@@ -280,17 +255,9 @@ class Engine:
             return loading.load("gyral.compiler.frontend.program:ResidentProgram")(roles, messages, block)
 
         spelling = " ".join(kind.spelling() for kind in kinds)
-        return Loop([(kind.python, kind.arrays) for kind in kinds], messages, block, spelling, program)
+        classes = [(kind.python, kind.arrays) for kind in kinds]
+        return Loop(classes, messages, block, spelling, program, way_of(self.device.capabilities))
 
 
 def _grown(number: int, pools: dict[str, int] | None) -> dict[tuple[int, str], int]:
     return {(number, name): count for name, count in (pools or {}).items()}
-
-
-def _stored(value: Any, dtype: np.dtype[Any]) -> Any:
-    """A field's value as its record holds it."""
-    if value is MISSING or value is None:
-        return np.zeros((), dtype)[()]
-    if isinstance(value, Ref):
-        return (value.slot, value.gen)
-    return value

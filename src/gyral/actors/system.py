@@ -19,6 +19,7 @@ from gyral.actors.letters import REASONS, Inbox, Letter, Letters
 from gyral.actors.lifecycle import ALIVE, NAMES, move
 from gyral.actors.message import read_message
 from gyral.actors.pump import Pump
+from gyral.actors.records import read_fields
 from gyral.actors.ref import Ref, Status
 from gyral.actors.roster import Entry
 from gyral.actors.supervisor import Group, Supervisor
@@ -207,19 +208,7 @@ class ActorSystem:
         with self.quiet() as world:
             control = self._control(world, slot, gen)
             table = world.tables[int(control[wire.CT_CLASS])]
-            row = int(control[wire.CT_ROW])
-            record, found = table.records[row], {}
-            for one in table.kind.fields:
-                if one.kind == "state":
-                    found[one.name] = _shown(record[one.name])
-                elif one.kind == "fixed":
-                    found[one.name] = table.arrays[one.name][row].copy()
-                else:
-                    shape = tuple(int(record[f"{one.name}@{axis}"]) for axis in range(one.rank))
-                    start = int(record[f"{one.name}@"])
-                    data = table.arrays[one.name][start : start + int(np.prod(shape))]
-                    found[one.name] = data.reshape(shape).copy()
-            return found
+            return read_fields(table, int(control[wire.CT_ROW]))
 
     def status_of(self, slot: int, gen: int) -> Status:
         """An actor's counters."""
@@ -391,7 +380,3 @@ def _pools(kind: ActorKind, given: Sequence[dict[str, Any]]) -> dict[str, int]:
     """Elements that new actors need in the pools of their class."""
     buffers = [one.name for one in kind.fields if one.kind == "buffer"]
     return {name: sum(np.asarray(own.get(name, ())).size for own in given) for name in buffers}
-
-
-def _shown(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) and value.dtype.names is None else value.copy()
