@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-EVENTS, REPLIES, HANG, STALL = 1, 2, 4, 8
+EVENTS, REPLIES, HANG, STALL, HOST = 1, 2, 4, 8, 16
 """Bits of what `Mail.wait_events` gives."""
 AT_ONCE = 256
 
@@ -58,7 +58,7 @@ class Pump:
             if self._receive() is None:
                 return
             self._answer()
-            if flags & EVENTS:
+            if flags & (EVENTS | HOST):
                 self.drain()
             hung = self._hung()
             if flags & HANG and hung is not None:
