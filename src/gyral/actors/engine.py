@@ -10,7 +10,6 @@ from typing import Any
 from gyral.actors.declare import ActorKind
 from gyral.actors.host import Host
 from gyral.actors.hosts import way_of
-from gyral.actors.hosts import way_of
 from gyral.actors.image import Image, put_image, take_image
 from gyral.actors.records import write_fields
 from gyral.actors.roster import Entry, Roster
