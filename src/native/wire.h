@@ -61,7 +61,8 @@ enum {
     WK_WAITING,
     WK_WAKE,
     WK_LOST,
-    WK_TURNS
+    WK_TURNS,
+    WK_ENDED
 };
 enum { WK_COMMAND = 16, WK_ABORT, WK_STALLED, WK_RECHECK, WK_PARKED, WORKER_WORDS = 64 };
 enum { RUN, YIELD };

@@ -61,17 +61,17 @@ SYSTEM_WORDS = 64
 # A worker block. W writes the first line, H the second, W the rest.
 (
     WK_HEARTBEAT, WK_REASON, WK_HANDLED_LO, WK_HANDLED_HI, WK_CLOCK_LO, WK_CLOCK_HI, WK_HAND, WK_WAITING,
-    WK_WAKE, WK_LOST, WK_TURNS,
-) = range(11)  # fmt: skip
+    WK_WAKE, WK_LOST, WK_TURNS, WK_ENDED,
+) = range(12)  # fmt: skip
 WK_COMMAND, WK_ABORT, WK_STALLED, WK_RECHECK, WK_PARKED = range(LINE, LINE + 5)
 WK_OVERFLOW, WK_STOPPING, WK_TOUCHED, WK_TOUCHES, WK_HELD_FREE, WK_HELD_COUNT = range(2 * LINE, 2 * LINE + 6)
 MAX_WORKERS = 24
 WORKER_WORDS = 64
 """HAND: 1 + the slot whose handler runs. WAITING: a handler did not start for want of room in the lanes it
 sends to. WAKE: bit per worker that was parked when it was sent something, bit 31 for the host. LOST: events
-that found the out-lane full. PARKED is written by the host's thread that runs the worker. OVERFLOW: sends of
-the running handler that found no room. STOPPING: it asked for its actor's end. TOUCHES: lanes with staged
-sends, listed from TOUCHED on; at most workers + 1."""
+that found the out-lane full. ENDED: actors that ended here. PARKED is written by the host's thread that runs
+the worker. OVERFLOW: sends of the running handler that found no room. STOPPING: it asked for its actor's end.
+TOUCHES: lanes with staged sends, listed from TOUCHED on; at most workers + 1."""
 
 RUN, YIELD = range(2)
 """WK_COMMAND. Under YIELD the loop returns at the next message boundary."""
@@ -130,6 +130,8 @@ CT_HELD_FIRST, CT_HELD_LAST, CT_HELD_COUNT, CT_DEDUP_NEXT = range(2 * LINE, 2 * 
 CT_STEP = 3 * LINE
 CONTROL_WORDS = 64
 """CT_ERROR_SITE: 1 + the site of the last failed check. CT_STEP is the actor's own (`self.step`)."""
+STOPS = 1
+"""A flag of CT_FLAGS: the actor was told to end, and does when its queue is empty, whatever befalls it."""
 
 
 def kind_of(type_number: int, words: int, flags: int = 0) -> int:

@@ -178,7 +178,26 @@ def take(arena, world, sys, w, at, slot, origin, aside):
     if outcome == DONE or outcome == ENDED:
         done = sys.done_at + origin * sys.capacity + dest
         publish(arena, done, arena[done] + 1)
+        if known and state == wire.DRAINING:
+            leave(arena, sys, at, control, dest)
     return outcome
+
+
+def leave(arena, sys, at, control, dest):
+    """Let an actor that drains end, if nothing is queued for it any more."""
+    queued = u32(0)
+    for origin in range(read(arena, wire.SYS_LANES)):
+        count = u32(origin) * sys.capacity + dest
+        queued = queued | see(arena, sys.sent_at + count) ^ see(arena, sys.done_at + count)
+    if queued == 0 and read(arena, control + wire.CT_STATE) == wire.DRAINING:
+        put(arena, control + wire.CT_STATE, u32(wire.TERMINATED))
+        gone(arena, at)
+
+
+def gone(arena, at):
+    """Tell the host that an actor ended."""
+    bump(arena, at + wire.WK_ENDED)
+    put(arena, at + wire.WK_WAKE, arena[at + wire.WK_WAKE] | u32(1) << 31)
 
 
 def handle(arena, world, sys, w, at, slot, control, dest):
@@ -205,7 +224,7 @@ def handle(arena, world, sys, w, at, slot, control, dest):
             if read(arena, at + wire.WK_STOPPING) != 0:
                 put(arena, at + wire.WK_STOPPING, u32(0))
                 put(arena, control + wire.CT_STATE, u32(wire.TERMINATED))
-                put(arena, at + wire.WK_WAKE, arena[at + wire.WK_WAKE] | u32(1) << 31)
+                gone(arena, at)
     return outcome, code, detail
 
 
