@@ -1,4 +1,4 @@
-"""Workers that park, stand and put messages aside: `src/native/mailthread.c` with `outbox.wake` and `resident.drain`."""
+"""Workers that park, stand and put messages aside: `mailthread.c`, `outbox.wake` and `resident.drain`."""
 
 from __future__ import annotations
 
