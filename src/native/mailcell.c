@@ -6,10 +6,12 @@
 
 enum { WRITING_NS = 1000 * 1000 * 1000 };
 
-/* In CE_WAITER. */
+/* In CE_WAITER, with the ask's generation above: who looks at a cell late must not take the next ask for it. */
 enum { NOBODY, SLEEPS, LISTENS, TOLD };
 
 static uint32_t state_of(uint32_t corr, uint32_t phase) { return corr >> CELL_BITS << 2 | phase; }
+
+static uint32_t waiter_of(uint32_t corr, uint32_t kind) { return corr >> CELL_BITS << 2 | kind; }
 
 uint32_t gy_cell_take(gy_mail *mail, uint32_t waiter)
 {
@@ -30,7 +32,7 @@ uint32_t gy_cell_take(gy_mail *mail, uint32_t waiter)
         corr = index | generation << CELL_BITS;
         if (corr == NONE)
             corr = index | ++generation << CELL_BITS;
-        gy_set(cell + CE_WAITER, waiter ? LISTENS : NOBODY);
+        gy_set(cell + CE_WAITER, waiter ? waiter_of(corr, LISTENS) : NOBODY);
         gy_publish(cell + CE_STATE, state_of(corr, CELL_ARMED));
     }
     gy_mail_unlock(&mail->lock);
@@ -63,7 +65,7 @@ int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns)
 void gy_cell_sleep(gy_mail *mail, gy_word *cell, uint32_t epoch, uint32_t corr, int64_t at_most_ns)
 {
     int64_t until = gy_now_ns() + at_most_ns;
-    gy_set(cell + CE_WAITER, SLEEPS);
+    gy_set(cell + CE_WAITER, waiter_of(corr, SLEEPS));
     gy_barrier_heavy();
     for (;;) {
         uint32_t state = gy_see(cell + CE_STATE);
@@ -104,12 +106,12 @@ void gy_cell_wake_waiters(gy_mail *mail)
     uint32_t rings = 0;
     for (uint32_t i = 0; i < mail->cells; i++) {
         gy_word *cell = gy_cell(mail, i);
-        uint32_t waiter = gy_get(cell + CE_WAITER);
-        if (waiter == NOBODY || waiter == TOLD || (gy_see(cell + CE_STATE) & 3) != CELL_DONE)
+        uint32_t waiter = gy_get(cell + CE_WAITER), kind = waiter & 3;
+        if (kind == NOBODY || kind == TOLD || gy_see(cell + CE_STATE) != ((waiter & ~3u) | CELL_DONE))
             continue;
-        if (waiter == SLEEPS)
+        if (kind == SLEEPS)
             gy_futex_wake_all(cell + CE_STATE);
-        else if (atomic_compare_exchange_strong(cell + CE_WAITER, &waiter, TOLD))
+        else if (atomic_compare_exchange_strong(cell + CE_WAITER, &waiter, (waiter & ~3u) | TOLD))
             rings = GY_RING_REPLIES;
     }
     if (rings != 0)

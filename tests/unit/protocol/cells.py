@@ -1,4 +1,4 @@
-"""Reply cells, step by step: `outbox.claim_cell` and `answer` in the loop, `src/native/mailcell.c` in the host."""
+"""Reply cells, step by step: `outbox.claim_cell` and `answer` in the loop, `mailcell.c` in the host."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""All interleavings of a few processes over shared words, under a memory model weaker than any of our devices'.
+"""All interleavings of a few processes over shared words, under a memory model weaker than any device's.
 
 A process is a generator that yields one step at a time and is sent its result. Words follow release and
-acquire as views (Kang et al., POPL 2017, without promises): every write stays, a process may read any that is
-not older than what it knows of, and learns what a released write's writer knew when it reads with acquire. So a
-store may be seen late by one process and early by another, and nothing but release, acquire, fences and
-`membarrier` says otherwise. Plain words must not be read or written while others may write them, nor written
-while others may still read them: that is a race, and is reported. For that, a view also says how far it knows of
-each process.
+acquire as views (Kang et al., POPL 2017, without promises): every write stays, a process may read any that
+is not older than what it knows of, and learns what a released write's writer knew when it reads with
+acquire. So a store may be seen late by one process and early by another, and nothing but release, acquire,
+fences and `membarrier` says otherwise. Plain words must not be read or written while others may write them,
+nor written while others may still read them: that is a race, and is reported. For that, a view also says
+how far it knows of each process.
 
-Waiting for a word is one step (`until`), enabled where a write that fits may be read, so that no process spins.
+Waiting for a word is one step (`until`), enabled where a write that fits may be read, so that none spins.
 """
 
 from __future__ import annotations
