@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,24 @@ from gyral.core.native import Ref
 
 def read_fields(table: Table, row: int) -> dict[str, Any]:
     """Copies of an actor's fields: numbers, structs and references as they stand, arrays in their shapes."""
-    record, found = table.records[row], {}
-    for one in table.kind.fields:
-        if one.kind == "state":
-            found[one.name] = _shown(record[one.name])
-        elif one.kind == "fixed":
-            found[one.name] = table.arrays[one.name][row].copy()
+    places = [(one.name, one.kind, one.rank) for one in table.kind.fields]
+    return read_row(places, table.records[row], table.arrays, row)
+
+
+def read_row(
+    places: Iterable[tuple[str, str, int]], record: Any, arrays: Mapping[str, Any], row: int
+) -> dict[str, Any]:
+    """The fields of a row, each given by its name, its kind and its rank."""
+    found = {}
+    for name, kind, rank in places:
+        if kind == "state":
+            found[name] = _shown(record[name])
+        elif kind == "fixed":
+            found[name] = arrays[name][row].copy()
         else:
-            shape = tuple(int(record[f"{one.name}@{axis}"]) for axis in range(one.rank))
-            start = int(record[f"{one.name}@"])
-            data = table.arrays[one.name][start : start + int(np.prod(shape))]
-            found[one.name] = data.reshape(shape).copy()
+            shape = tuple(int(record[f"{name}@{axis}"]) for axis in range(rank))
+            start = int(record[f"{name}@"])
+            found[name] = arrays[name][start : start + int(np.prod(shape))].reshape(shape).copy()
     return found
 
 

@@ -48,7 +48,7 @@ class World:
         self.at = geometry.offsets()
         self.arena: Words = zeros(self.at["end"], np.dtype(np.uint32))
         self.tables = [
-            _table(kind, count, {name: n for (k, name), n in (pools or {}).items() if k == number})
+            table_of(kind, count, {name: n for (k, name), n in (pools or {}).items() if k == number})
             for number, (kind, count) in enumerate(zip(kinds, rows, strict=True))
         ]
         self._write_system(route, batched)
@@ -152,7 +152,7 @@ class World:
             start += depth * stride
 
 
-def _table(kind: ActorKind, rows: int, pools: dict[str, int]) -> Table:
+def table_of(kind: ActorKind, rows: int, pools: dict[str, int]) -> Table:
     arrays: dict[str, NDArray[Any]] = {}
     for one in kind.fields:
         if one.kind == "fixed":

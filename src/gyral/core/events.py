@@ -68,7 +68,78 @@ class ActorFailed:
     reason: str
 
 
-Event: TypeAlias = Compiled | Copied | CacheTrouble | FellBack | Reset | ActorFailed
+@dataclass(frozen=True, slots=True)
+class ActorHung:
+    """A handler runs for longer than it may; `diagnosis` says whose and where."""
+
+    system: str
+    actor: str
+    worker: int
+    diagnosis: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActorsStalled:
+    """A worker of a system found no room for too long: what waited for it goes to the dead letters."""
+
+    system: str
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActorTrouble:
+    """What a system of actors met on a thread of its own; closing the system raises it."""
+
+    system: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Relaunched:
+    """The loop of a system was launched: `why` is "class", "grow", "widen" or "replace"."""
+
+    system: str
+    epochs: int
+    why: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointTrouble:
+    """A checkpoint could not be read as it should; `used` is the file whose state is taken instead."""
+
+    path: str
+    used: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopRecovered:
+    """A loop of actors that hung goes on; `source` is the checkpoint it goes on from, "" for none.
+
+    `given_up`: a worker's thread never came back.
+    """
+
+    system: str
+    source: str
+    seconds: float
+    given_up: bool
+
+
+Event: TypeAlias = (
+    Compiled
+    | Copied
+    | CacheTrouble
+    | FellBack
+    | Reset
+    | ActorFailed
+    | ActorHung
+    | ActorsStalled
+    | ActorTrouble
+    | Relaunched
+    | CheckpointTrouble
+    | LoopRecovered
+)
 Listener: TypeAlias = Callable[[Event], None]
 _listeners: list[Listener] = []
 
