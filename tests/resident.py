@@ -44,7 +44,8 @@ class Loop:
         return Interpreter(lower_resident(self.program), check=True)
 
     @cached_property
-    def _compiled(self) -> tuple[CpuDriver, Any, Any]:
+    def compiled(self) -> tuple[CpuDriver, Any, Any]:
+        """The driver, the loaded program and its signature."""
         arrays = 1 + sum(1 + len(cls.arrays) for cls in self.program.classes)
         options = CompileOptions(
             check="on", block=self.program.block, noalias=True, unit_stride=(True,) * arrays
@@ -58,7 +59,7 @@ class Loop:
     @property
     def sites(self) -> Sequence[Site]:
         """Where checks may fail."""
-        return self._interpreter.program.sites if self.engine == "interpreter" else self._compiled[2].sites
+        return self._interpreter.program.sites if self.engine == "interpreter" else self.compiled[2].sites
 
     def run(self, workers: int, arrays: Sequence[np.ndarray], budget: int, spins: int) -> None:
         """Let every worker's loop run once."""
@@ -66,7 +67,7 @@ class Loop:
         if self.engine == "interpreter":
             self._interpreter.run(shape, self.program.block, [*arrays, budget, spins])
             return
-        driver, program, signature = self._compiled
+        driver, program, signature = self.compiled
         pointers = [Pointer(a.__array_interface__["data"][0], a.shape, a.strides) for a in arrays]
         record = new_record(signature) if signature.needs_record else None
         driver.launch(None, program, Launch(shape, (*pointers, Bits(budget), Bits(spins)), record=record))

@@ -119,6 +119,8 @@ static PyObject *mail_tick(PyObject *object, PyObject *now)
     if (core->ticking)
         return PyErr_Format(gy_actor_error_of(GY_ERROR_STATE), "a ticker publishes the time of this system");
     /* From now on time is what it is told. */
+    if (!core->manual)
+        atomic_store(&core->now_ms, 0);
     core->manual = 1;
     gy_mail_tick(core, ms);
     Py_RETURN_NONE;

@@ -45,12 +45,14 @@ static int put_float(gy_leaf_kind kind, char *to, PyObject *value)
     } else if (kind == GY_LEAF_F32) {
         float narrow = (float)wide;
         lost = isinf(narrow) && !isinf(wide);
-        memcpy(to, &narrow, 4);
+        if (!lost)
+            memcpy(to, &narrow, 4);
     } else {
         int brain = kind == GY_LEAF_BF16;
         uint16_t narrow = brain ? gy_narrow(wide, 8, 7) : gy_narrow(wide, 5, 10);
         lost = (narrow & 0x7fff) == (brain ? 0x7f80 : 0x7c00) && !isinf(wide);
-        memcpy(to, &narrow, 2);
+        if (!lost)
+            memcpy(to, &narrow, 2);
     }
     if (lost)
         PyErr_Format(PyExc_OverflowError, "%R is too large for %s", value, kinds[kind].name);

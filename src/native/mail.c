@@ -160,6 +160,7 @@ gy_mail *gy_mail_new(uint32_t *arena)
     uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     mail->epoch_ms = (int64_t)now_ms - gy_now_ns() / 1000000;
     atomic_store(&mail->now_ms, now_ms);
+    mail->options.stall_ms = 1000;
     set_time(mail, now_ms);
     pthread_once(&once, prepare);
     pthread_mutex_lock(&all_mutex);

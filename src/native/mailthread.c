@@ -178,7 +178,7 @@ int gy_mail_start(gy_mail *mail, const gy_options *options)
     pthread_sigmask(SIG_SETMASK, &everything, &before);
     for (uint32_t w = 0; w < mail->workers && error == 0; w++) {
         gy_actor_worker *worker = &mail->worker[w];
-        worker->beat_since_ms = gy_mail_read_clock(mail);
+        worker->beat_since_ms = 0;
         gy_set(worker->block + WK_PARKED, 0);
         atomic_store(&worker->stage, GY_RUNNING);
         atomic_fetch_add(&mail->active, 1);

@@ -3,11 +3,14 @@
 
 enum { TICK_NS = 1000 * 1000, WATCH_MS = 10 };
 
+/* Whether nothing was noted yet, or by a clock that was replaced since. */
+static int is_new(uint64_t since_ms, uint64_t now_ms) { return since_ms == 0 || since_ms > now_ms; }
+
 static void watch_beat(gy_mail *mail, gy_actor_worker *worker, uint64_t now_ms)
 {
     uint32_t beat = gy_get(worker->block + WK_HEARTBEAT);
     int works = atomic_load(&worker->stage) == GY_RUNNING && gy_get(worker->block + WK_PARKED) == 0;
-    if (beat != worker->beat || !works) {
+    if (beat != worker->beat || !works || is_new(worker->beat_since_ms, now_ms)) {
         worker->beat = beat;
         worker->beat_since_ms = now_ms;
         atomic_store(&worker->hung, 0);
@@ -21,7 +24,7 @@ static void watch_beat(gy_mail *mail, gy_actor_worker *worker, uint64_t now_ms)
 /* Whether what is at the head of a lane has been there too long. */
 static int is_stuck(gy_mail *mail, gy_lane_watch *seen, uint32_t head, int waits, uint64_t now_ms)
 {
-    if (!waits || seen->head != head) {
+    if (!waits || seen->head != head || is_new(seen->since_ms, now_ms)) {
         seen->head = head;
         seen->since_ms = now_ms;
     }

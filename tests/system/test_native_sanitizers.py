@@ -44,18 +44,17 @@ def test_the_pool_under_stress_is_clean(sanitizer: str, rounds: list[str], tmp_p
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
 
-@pytest.mark.parametrize("barrier", ["membarrier", "fences"])
 @pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"], ids=["address", "thread"])
-def test_the_mail_under_stress_is_clean(sanitizer: str, barrier: str, tmp_path: Path) -> None:
-    """Threads that tell, ask and pause workers lose nothing, mix nothing up and raise no report."""
+def test_the_mail_under_stress_is_clean(sanitizer: str, tmp_path: Path) -> None:
+    """Threads that tell, ask and pause workers lose nothing and raise no report, whatever the barrier is."""
     driver = tmp_path / "mail_stress"
     # Its fences are unknown to the sanitizer; every word they order is atomic by itself.
     strict = "-Wall", "-Wextra", "-Werror", "-Wno-tsan"
     _compile(driver, sanitizer, *strict, NATIVE / "tests/mail_stress.c", *MAIL)
-    done = subprocess.run(
-        [driver, "5000", barrier], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+    for barrier in ("membarrier", "fences"):
+        command = [driver, "5000", barrier]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
 
 def _runtime(name: str) -> str:
