@@ -355,6 +355,39 @@ EXPORT int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
     return wrong ? wrong : fake_run(&asked);
 }
 
+/* CUlaunchConfig and CUlaunchAttribute */
+typedef struct attribute_of_launch {
+    int id;
+    char pad[4];
+    int value[16];
+} attribute_of_launch;
+
+typedef struct config {
+    unsigned grid[3], block[3], shared;
+    void *stream;
+    const attribute_of_launch *attributes;
+    unsigned count;
+} config;
+
+EXPORT int cuLaunchKernelEx(const config *how, void *function, void **parameters, void **extra)
+{
+    BEGIN("cuLaunchKernelEx", "launch on stream %d that stays", fake_number(how->stream));
+    launch asked;
+    if (parameters != NULL || !fake_is(function, FUNCTION) || how->count != 1)
+        return INVALID_VALUE;
+    if (how->attributes[0].id != 2 || how->attributes[0].value[0] != 1)
+        return INVALID_VALUE;
+    if (current == NULL)
+        return INVALID_CONTEXT;
+    memcpy(asked.grid, how->grid, sizeof asked.grid);
+    memcpy(asked.block, how->block, sizeof asked.block);
+    asked.shared = how->shared;
+    asked.stream = how->stream;
+    asked.function = function;
+    int wrong = fake_unpack(&asked, extra);
+    return wrong ? wrong : fake_run(&asked);
+}
+
 EXPORT int cuGraphCreate(void **made, unsigned flags)
 {
     BEGIN("cuGraphCreate", NULL);

@@ -160,6 +160,25 @@ EXPORT int cuMemFreeHost(void *memory)
     return drop_block((uint64_t)(uintptr_t)memory, 1);
 }
 
+EXPORT int cuMemHostRegister_v2(void *memory, size_t bytes, unsigned flags)
+{
+    BEGIN("cuMemHostRegister_v2", "%zu bytes of host memory are pinned, flags %u", bytes, flags);
+    return memory != NULL && bytes > 0 ? SUCCESS : INVALID_VALUE;
+}
+
+EXPORT int cuMemHostUnregister(void *memory)
+{
+    BEGIN("cuMemHostUnregister", "host memory is unpinned");
+    return memory != NULL ? SUCCESS : INVALID_VALUE;
+}
+
+EXPORT int cuMemHostGetDevicePointer_v2(uint64_t *found, void *memory, unsigned flags)
+{
+    BEGIN("cuMemHostGetDevicePointer_v2", NULL);
+    *found = (uint64_t)(uintptr_t)memory;
+    return flags == 0 ? SUCCESS : INVALID_VALUE;
+}
+
 EXPORT int cuPointerGetAttribute(void *value, int number, uint64_t address)
 {
     BEGIN("cuPointerGetAttribute", NULL);

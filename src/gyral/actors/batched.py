@@ -11,9 +11,9 @@ import numpy as np
 
 from gyral.actors.dispatch import Dispatch
 from gyral.actors.mirror import Mirror
-from gyral.actors.supersteps import inner_lanes, is_waiting, lanes_of, workers_of
+from gyral.actors.supersteps import Stalls, is_waiting
 from gyral.actors.world import World
-from gyral.core import errors, native, wire
+from gyral.core import errors, native
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError, StateError
 from gyral.runtime.device import Device
@@ -47,7 +47,7 @@ class BatchedHost:
         self._bell = threading.Condition()
         self._wanted = self._at = "stands"
         self._failure: BaseException | None = None
-        self._moved: Any = None
+        self._stalls: Any = None
         _live.add(self)
 
     @property
@@ -67,7 +67,7 @@ class BatchedHost:
         self._arena = world.arena
         self._dispatch = Dispatch(self._device, program, world.arguments(), workers)
         self._mirror = Mirror(world, self._dispatch, self._mail)
-        self._moved = np.zeros(workers, np.uint32), np.full(workers, MONOTONIC())
+        self._stalls = Stalls(world.arena, self._stall)
         self._build(self._dispatch)
         self._wanted = self._at = "stands"
         self._thread = threading.Thread(target=self._serve, name="gyral-actors-batched", daemon=True)
@@ -181,25 +181,11 @@ class BatchedHost:
         dispatch.run(BUDGET, SPINS)
         if mirror.get_news():
             self._mail.wake_host()
-        return self._watch()
+        return self._stalls.look()
 
     def _bring(self) -> None:
         if self._mirror is not None and self._mirror.get_all():
             self._mail.wake_host()
-
-    def _watch(self) -> bool:
-        """Whether a worker moved on; those that wait for room too long are told that they stall."""
-        arena, now = self._arena, MONOTONIC()
-        blocks, workers = workers_of(arena), int(arena[wire.SYS_WORKERS])
-        heads = lanes_of(arena)[: inner_lanes(arena), wire.LN_HEAD].reshape(-1, workers, workers + 1)
-        moved = heads.sum(axis=(0, 2), dtype=np.uint32) + blocks[:, wire.WK_HANDLED_LO]
-        before, since = self._moved
-        same = moved == before
-        since[~same] = now
-        before[:] = moved
-        waits = blocks[:, wire.WK_WAITING] != 0
-        blocks[:, wire.WK_STALLED] = waits & same & (now - since >= self._stall)
-        return not same.all()
 
     def _fail(self, error: BaseException) -> None:
         """End everything: who waits for a reply learns that the loop is lost."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gyral.core.driver import Bits, Deadlines, Launch, Pointer
+from gyral.core.driver import Bits, Deadlines, Driver, Launch, Pointer, Residence
+from gyral.core.errors import UnsupportedError
 from gyral.jit.device_records import DeviceRecord, new_device_record
 from gyral.jit.records import new_record, report
 from gyral.runtime.device import Device
@@ -17,15 +18,26 @@ from gyral.runtime.device import Device
 class Dispatch:
     """Arrays of a world on a device, copied by hand, and launches of its loop; all in one order.
 
-    `arrays`, of the host, say how large the device's are. Work is queued; `wait` waits for it.
+    `arrays`, of the host, say how large the device's are; the first `shared` of them are used in place, on
+    devices with `Residence`. Work is queued; `wait` waits for it.
     """
 
-    def __init__(self, device: Device, program: Any, arrays: Sequence[NDArray[Any]], workers: int) -> None:
+    def __init__(
+        self,
+        device: Device,
+        program: Any,
+        arrays: Sequence[NDArray[Any]],
+        workers: int,
+        shared: int = 0,
+    ) -> None:
         self._device, self._driver, self._program = device, device.driver, program
         self._queue = self._driver.queue()
-        self._buffers = [device.buffer(-(-max(1, a.nbytes) // 16) * 16) for a in arrays]
-        pairs = zip(arrays, self._buffers, strict=True)
-        self._pointers = tuple(Pointer(b.address, a.shape, a.strides) for a, b in pairs)
+        self._shared = [_bytes(array) for array in arrays[:shared]]
+        self._buffers = [device.buffer(-(-max(1, a.nbytes) // 16) * 16) for a in arrays[shared:]]
+        self._addresses = [residence(self._driver).share(block) for block in self._shared]
+        self._addresses += [buffer.address for buffer in self._buffers]
+        pairs = zip(arrays, self._addresses, strict=True)
+        self._pointers = tuple(Pointer(address, a.shape, a.strides) for a, address in pairs)
         self._shape = (workers * program.signature.threads[2],)
         self._prints = any(site.kind == "print" for site in program.signature.sites)
         self._record: Any = None
@@ -33,23 +45,27 @@ class Dispatch:
     def put(self, number: int, values: NDArray[Any], start: int = 0) -> None:
         """Copy elements to an array from `start` on; they must stay as they are until the copy is done."""
         if values.nbytes:
-            address = self._buffers[number].address + start * values.itemsize
+            address = self._addresses[number] + start * values.itemsize
             self._driver.copy_in(self._queue, address, _bytes(values))
 
     def get(self, number: int, target: NDArray[Any], start: int = 0) -> None:
         """Copy elements of an array from `start` on to the host."""
         if target.nbytes:
-            address = self._buffers[number].address + start * target.itemsize
+            address = self._addresses[number] + start * target.itemsize
             self._driver.copy_out(self._queue, _bytes(target), address)
 
     def run(self, budget: int, spins: int) -> None:
         """Launch the loop once: every worker returns after `spins` idle turns or `budget` messages."""
-        if self._record is None:
-            self._record = self._new_record()
-        record = self._record.pointer if isinstance(self._record, DeviceRecord) else self._record
-        arguments = (*self._pointers, Bits(budget), Bits(spins))
-        keep = (*self._buffers, self._record)
-        self._driver.launch(self._queue, self._program, Launch(self._shape, arguments, record, keep))
+        self._driver.launch(self._queue, self._program, self._launch(budget, spins))
+
+    def stay(self, budget: int, spins: int) -> None:
+        """Launch the loop with all workers on the device at the same time."""
+        residence(self._driver).stay(self._queue, self._program, self._launch(budget, spins))
+
+    def is_done(self) -> bool:
+        """Whether nothing is queued any more; raises what the work raised."""
+        mark = self._driver.mark(self._queue)
+        return isinstance(self._driver, Deadlines) and self._driver.wait_until(mark, 0)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for all work, so long at most where the device allows; whether it is done.
@@ -73,6 +89,19 @@ class Dispatch:
             return self._driver.abandon(self._queue)
         return "its work goes on"
 
+    def close(self) -> None:
+        """Take back what was shared, once nothing uses it."""
+        for block in self._shared:
+            residence(self._driver).unshare(block)
+        self._shared.clear()
+
+    def _launch(self, budget: int, spins: int) -> Launch:
+        if self._record is None:
+            self._record = self._new_record()
+        record = self._record.pointer if isinstance(self._record, DeviceRecord) else self._record
+        arguments = (*self._pointers, Bits(budget), Bits(spins))
+        return Launch(self._shape, arguments, record, (*self._buffers, self._record))
+
     def _new_record(self) -> Any:
         if not self._program.signature.needs_record:
             return None
@@ -85,6 +114,13 @@ class Dispatch:
             record.report(self._program.signature, self._shape)
         else:
             report(record, self._program.signature, self._shape)
+
+
+def residence(driver: Driver) -> Residence:
+    """The driver as one whose launches may stay. UnsupportedError when they may not."""
+    if not isinstance(driver, Residence):
+        raise UnsupportedError(f"{driver.name} has no launches that stay in sight of the host's memory")
+    return driver
 
 
 def _bytes(values: NDArray[Any]) -> memoryview:

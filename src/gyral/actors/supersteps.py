@@ -1,4 +1,4 @@
-"""Supersteps: what the host does to an arena before and after each launch of a batched loop."""
+"""What the host does to the arena of a loop it watches: before and after supersteps, and against stalls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gyral.core import wire
+from gyral.core.clock import MONOTONIC
 
 Words = NDArray[np.uint32]
 
@@ -43,3 +44,25 @@ def is_waiting(arena: Words) -> bool:
     if (lanes[:, wire.LN_TAIL] != lanes[:, wire.LN_HEAD]).any():
         return True
     return bool(workers_of(arena)[:, wire.WK_RECHECK].any())
+
+
+class Stalls:
+    """Tells workers that wait for room longer than so many seconds, without moving on, that they stall."""
+
+    def __init__(self, arena: Words, seconds: float) -> None:
+        self._arena, self._seconds = arena, seconds
+        count = int(arena[wire.SYS_WORKERS])
+        self._moved, self._since = np.zeros(count, np.uint32), np.full(count, MONOTONIC())
+
+    def look(self) -> bool:
+        """Whether any worker moved on since the last look."""
+        arena, now = self._arena, MONOTONIC()
+        blocks, count = workers_of(arena), int(arena[wire.SYS_WORKERS])
+        heads = lanes_of(arena)[: inner_lanes(arena), wire.LN_HEAD].reshape(-1, count, count + 1)
+        moved = heads.sum(axis=(0, 2), dtype=np.uint32) + blocks[:, wire.WK_HANDLED_LO]
+        same = moved == self._moved
+        self._since[~same] = now
+        self._moved[:] = moved
+        waits = blocks[:, wire.WK_WAITING] != 0
+        blocks[:, wire.WK_STALLED] = waits & same & (now - self._since >= self._seconds)
+        return not same.all()

@@ -224,6 +224,26 @@ class Deadlines(Protocol):
         ...
 
 
+@runtime_checkable
+class Residence(Protocol):
+    """A driver whose launches may stay while the host reads and writes memory that they use."""
+
+    def share(self, block: memoryview) -> int:
+        """Let kernels use host memory in place, as long as `unshare` is not called: its address for them."""
+        ...
+
+    def unshare(self, block: memoryview) -> None:
+        """Take host memory back that no kernel uses any more."""
+        ...
+
+    def stay(self, queue: Any, program: Any, launch: Launch) -> None:
+        """Put a launch on a queue all of whose blocks run at the same time, however long.
+
+        UnsupportedError when they are too many for that.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One launch of a graph; it begins when the steps of these numbers are done."""

@@ -61,7 +61,8 @@ class Resident:
         if actor is None:
             return f.const(bool_, True)
         at = place(f, actor.value("at"), wire.WK_ABORT)
-        word = f.emit(AtomicLoadOp, arena_of(actor).value, at, type=u32, order="relaxed", scope="device")
+        scope = "system" if f.unit.way == "endless" else "device"
+        word = f.emit(AtomicLoadOp, arena_of(actor).value, at, type=u32, order="relaxed", scope=scope)
         return f.emit(CmpOp, word, f.const(u32, 0), predicate="eq")
 
 

@@ -4,7 +4,14 @@ Sends are staged while a handler runs and published when it ended well.
 """
 
 from gyral.compiler.stdlib.arena import bump, control_of, publish, put, read, see
-from gyral.compiler.words import atomic_compare_exchange, batched, block_broadcast, local_id
+from gyral.compiler.words import (
+    atomic_compare_exchange,
+    atomic_load,
+    batched,
+    block_broadcast,
+    endless,
+    local_id,
+)
 from gyral.core import wire
 from gyral.core.dtypes import u32
 
@@ -177,7 +184,10 @@ def claim_cell(arena, sys, slot):
     armed = corr >> wire.CELL_BITS << 2 | wire.CELL_ARMED
     old = u32(0)
     if local_id(0) == 0:
-        old = atomic_compare_exchange(arena, cell + wire.CE_STATE, armed, armed + 1, order="acq_rel")
+        if endless():  # across a bus nothing is exchanged at once: cells that were given up rest until a pause
+            old = atomic_load(arena, cell + wire.CE_STATE, order="acquire")
+        else:
+            old = atomic_compare_exchange(arena, cell + wire.CE_STATE, armed, armed + 1, order="acq_rel")
     return cell if block_broadcast(old) == armed else u32(0)
 
 

@@ -19,6 +19,7 @@ from gyral.drivers.cuda.library import NAME, library
 from gyral.drivers.cuda.memory import Allocator, Memory, pinned
 from gyral.drivers.cuda.program import Program, load, start
 from gyral.drivers.cuda.queue import Mark, Queue, Streams, TimedMark
+from gyral.drivers.cuda.residence import share, stay, unshare
 from gyral.drivers.cuda.session import Session
 
 
@@ -26,7 +27,8 @@ class CudaDriver:
     """One CUDA device, in the primary context that other libraries of the process use too.
 
     Besides the `Driver` protocol it has `NativeLaunches`, `Timing`, `HostMemory`, `DeviceCopies`,
-    `PeerCopies`, `External`, `Deadlines` and `Graphs`. Memory is never managed: there is nothing to prefetch.
+    `PeerCopies`, `External`, `Deadlines`, `Residence` and `Graphs`. Memory is never managed: there is nothing
+    to prefetch.
     """
 
     def __init__(self, index: int, path: str = NAME) -> None:
@@ -151,6 +153,20 @@ class CudaDriver:
     def pinned(self, nbytes: int) -> memoryview:
         """Host memory that the device reads and writes directly."""
         return pinned(self.session, nbytes)
+
+    def share(self, block: memoryview) -> int:
+        """Pin host memory and map it for kernels."""
+        return share(self.session, block)
+
+    def unshare(self, block: memoryview) -> None:
+        """Unpin host memory."""
+        unshare(self.session, block)
+
+    def stay(self, queue: Queue, program: Program, launch: Launch) -> None:
+        """Put a cooperative launch on a stream."""
+        with self.session as session:
+            stay(session, queue.handle, program, launch, self.capabilities)
+        queue.put(launch.keep)
 
     def copy(self, queue: Queue | None, target: int, source: int, nbytes: int) -> None:
         """Copy within the device."""

@@ -111,7 +111,7 @@ def start(session: Session, stream: int, program: Program, asked: Launch, limits
     if 0 in asked.shape:
         return False
     grid = abi.grid_of(program.signature, asked.shape, limits)
-    extra = _extra(pack(program.signature, asked, grid))
+    extra = extra_of(pack(program.signature, asked, grid))
     sizes = *grid.native, *program.block, program.dynamic_bytes
     code = session.library["cuLaunchKernel"](program.function, *sizes, stream, None, extra)
     if code:
@@ -137,7 +137,7 @@ class KernelNode(ctypes.Structure):
 def node(program: Program, asked: Launch, limits: tuple[int, ...]) -> KernelNode:
     """A launch as a node of a graph. Its shape has no extent of 0."""
     grid = abi.grid_of(program.signature, asked.shape, limits)
-    extra = _extra(pack(program.signature, asked, grid))
+    extra = extra_of(pack(program.signature, asked, grid))
     made = KernelNode(
         function=program.function,
         grid=grid.native,
@@ -161,7 +161,7 @@ def pack(signature: Signature, asked: Launch, grid: abi.Grid) -> bytes:
     return packed + struct.pack("<Q", asked.record.address)
 
 
-def _extra(packed: bytes) -> Any:
+def extra_of(packed: bytes) -> Any:
     """CU_LAUNCH_PARAM_BUFFER_POINTER and its kin; the array keeps what it points to."""
     buffer = ctypes.create_string_buffer(packed, len(packed))
     size = c_size_t(len(packed))
