@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.unit.protocol.explore import RELAXED, Broken
-from tests.unit.protocol.workers import lives, once_in_order, parking, recheck, standing
+from tests.unit.protocol.workers import draining, lives, once_in_order, parking, recheck, standing
 
 
 @pytest.mark.parametrize("barrier", ["membarrier", "fences"])
@@ -51,6 +51,17 @@ def test_an_actor_that_is_resumed_while_its_worker_runs_may_be_forgotten() -> No
     """The worker clears the word when the host has set it, and does not see the state yet."""
     with pytest.raises(Broken, match="nothing moves"):
         recheck(stands=False).run()
+
+
+def test_an_actor_that_drains_ends_with_its_last_message() -> None:
+    """A message is counted as sent before it can be taken."""
+    assert draining(counts_first=True).run() > 3
+
+
+def test_an_actor_may_drain_for_ever_where_sends_are_counted_late() -> None:
+    """The message was taken and counted before its sender counted it."""
+    with pytest.raises(Broken, match="did not end"):
+        draining(counts_first=False).run()
 
 
 def test_a_worker_killed_at_any_store_leaves_all_but_the_message_in_hand_certain() -> None:

@@ -113,6 +113,24 @@ def recheck(stands: bool) -> Explorer:
     return Explorer(words, {"host": host, "worker": worker})
 
 
+def draining(counts_first: bool) -> Explorer:
+    """The last message to an actor that drains: `outbox.commit` against `resident.leave`."""
+
+    def sender() -> Process:
+        if counts_first:
+            yield store("SENT", 1)
+        yield store("STAMP", 1, RELEASE)
+        if not counts_first:
+            yield store("SENT", 1)
+
+    def receiver() -> Process:
+        yield until("STAMP", lambda stamp: stamp == 1, ACQUIRE)
+        yield store("DONE", 1, RELEASE)
+        require((yield load("SENT", ACQUIRE)) == 1, "the actor did not end with its last message")
+
+    return Explorer({"SENT": 0, "STAMP": 0, "DONE": 0}, {"sender": sender, "receiver": receiver})
+
+
 class Killed(Exception):
     """The process ended here."""
 

@@ -114,10 +114,10 @@ def commit(arena, sys, w, at, control):
             for _ in range(staged):
                 slot = base + (tail & mask) * stride
                 tail += 1
-                publish(arena, slot, tail)
-                if not to_host:
+                if not to_host:  # first, so that who takes the message knows that it was sent
                     sent = sys.sent_at + (w + 1) * sys.capacity + arena[slot + wire.DEST]
                     put(arena, sent, arena[sent] + 1)
+                publish(arena, slot, tail)
                 bump(arena, control + wire.CT_SENT)
             put(arena, header + wire.LN_TAIL, tail)
             put(arena, header + wire.LN_STAGED, u32(0))
