@@ -29,7 +29,7 @@ class Spinner:
 
     turns = 0
 
-    def add(self, msg: programs.Add) -> None:
+    def add(self, msg: programs.Add) -> None:  # pyright: ignore[reportInvalidTypeForm]
         while self.turns >= 0:
             self.turns = (self.turns + 1) % 1000
 

@@ -428,3 +428,168 @@ def set_topology(root: str = "/sys", cpus: Iterable[int] | None = None) -> None:
 
 def host_key() -> str:
     """A stable text of this CPU's maker, model, features and enabled register state, for cache keys."""
+
+# The host side of resident actors. `gyral.core.wire` says how their memory lies.
+
+Part: TypeAlias = tuple[str, str, int] | tuple[str, list["Part"]]
+"""A field of a message: (name, kind, byte offset), or (name, its parts).
+
+kinds: f16 bf16 f32 f64, i8 to i64, u8 to u64, bool, and "ref" (slot, then generation and route: 8 bytes).
+"""
+
+class Message:
+    """The base of message types: the payload in line, a descriptor per field, the buffer protocol over it.
+
+    A field that has parts is read and written as a tuple; a "ref" is read as (slot, generation) and written
+    as that, a Ref or None. Values convert as stores do: OverflowError for what is out of range, TypeError for
+    what is no such number.
+    """
+
+    __gyral_leaves__: tuple[tuple[str, str, int], ...]
+    """(dotted name, kind, offset) of each scalar."""
+
+    def __new__(cls, *values: Any, **fields: Any) -> Self: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def message_type(
+    name: str, fields: Iterable[Part], nbytes: int, doc: str = "", defaults: Iterable[Any] | None = None
+) -> type[Any]:
+    """Make a message type, which lives as long as the process. `name` is dotted: module, then class.
+
+    defaults: the values of the last fields, which may then be left out. ValueError for a layout that does not
+    fit `nbytes`, or for more than 64 KiB.
+    """
+
+def set_actor_errors(classes: dict[str, Any], /) -> None:
+    """Say what is raised: the classes of `gyral.core.errors.ACTOR_ERRORS`."""
+
+@final
+class Accepts:
+    """The messages that a class of actors takes, and their numbers."""
+
+    def __new__(cls, numbers: dict[type[Any], int]) -> Self: ...
+
+@final
+class Mail:
+    """The host's end of one system of actors: lanes, reply cells, events and the threads that run the loops.
+
+    Safe to use from many threads. Every call raises StateError once it is closed, and in a forked child.
+    Waits run in slices and hear signals; timeouts are in seconds, None waits for ever.
+    """
+
+    clock: int
+    """The last hybrid clock stamp given out; may be set forward."""
+    home: Any
+    """Says why(site) and named(slot) in words, and makes room by widen(words); None when nobody does."""
+
+    def __new__(cls, arena: Any, route: int = 0) -> Self:
+        """Look after an arena: u32 words, 64-byte aligned, as `wire` lays it out. ValueError for another."""
+    @property
+    def running(self) -> bool:
+        """Whether loops were started and not all stopped."""
+    def start(
+        self,
+        workers: Iterable[tuple[Code, Buffer, int]],
+        keep: Any = None,
+        *,
+        spin_us: float = 50,
+        stall: float = 1.0,
+        hang_after: float | None = None,
+        ticker: bool = True,
+    ) -> None:
+        """Run a loop per worker, each (code, frame, scratch bytes) on its own thread, and thaw the lanes.
+
+        keep: what the frames point to; held until the threads were joined. spin_us: how long a worker without
+        work spins before it parks. stall, hang_after: seconds (see `wait_events`). ticker: publish the time
+        every millisecond while anybody works; without it time is what `tick` says.
+        """
+    def stop(self, timeout: float | None = None) -> bool:
+        """End the threads at a message boundary. When time is up running handlers are told to abort; False
+        when one does not even then come back: its thread, code and memory are left as they are."""
+    def close(self) -> None:
+        """Stop within a second, end all asks with LoopLost, and refuse everything from now on."""
+    def rebind(self, arena: Any, /) -> None:
+        """Go on in another arena, to which all but the cells was copied. Asks that wait go on in it.
+
+        StateError while loops run. ValueError when it has other workers, priorities or cells, or fewer slots.
+        """
+    def number(self, type: type[Any], number: int, /) -> None:
+        """Let a message type have this number, 1 to 4095."""
+    def pause(self, timeout: float | None = None, worker: int | None = None, /) -> bool:
+        """Bring workers to a message boundary; False when one does not come in time (it will still stand).
+
+        For all of them lanes are frozen too: until `resume` or `start` nobody writes to the arena, and who
+        tells something waits, for two seconds at most.
+        """
+    def resume(self, worker: int | None = None, /) -> None:
+        """Let workers go on."""
+    def abort(self, worker: int, timeout: float | None = None, /) -> bool:
+        """Fail the handler that a worker runs, at the next turn of one of its loops; False if none comes."""
+    def wake(self, worker: int | None = None, /) -> None:
+        """Wake workers at rest."""
+    def tick(self, now_ms: int, /) -> None:
+        """Publish the time, milliseconds since the epoch, and look for hangs and stalls as of then.
+
+        From then on this is the only clock. StateError while a ticker runs.
+        """
+    def workers(self) -> list[dict[str, Any]]:
+        """Per worker: stage (away, running, parked, standing or ended), parks, hung, hangs, stalls."""
+    def wait_events(self, timeout: float | None = None, /) -> int:
+        """What rang since the last call: 1 records came, 2 asynchronous replies are there, 4 a worker runs
+        without a heartbeat for `hang_after`, 8 a worker waits for room for longer than `stall` (its sends are
+        then dropped and counted until it moves), 16 `wake_host`. 0 when time is up."""
+    def take_events(self, most: int = 1024, /) -> list[tuple[int, int, int, int, bytes]]:
+        """Records of what happened, oldest first per worker: code, actor, generation, detail, message."""
+    def wake_host(self) -> None:
+        """End a wait for events."""
+    def deliver(self, message: Any, priority: int = 0, /) -> bool:
+        """Send a whole message (a record's) to the actor it names, as its sender; whether it was accepted."""
+    def ask_poll(self, token: int, /) -> bool:
+        """Whether the reply to `Ref.ask_begin` is there."""
+    def ask_end(self, token: int, /) -> Any:
+        """The reply; raises as `Ref.ask_sync` does, AskTimeout when there is none yet. Ends the ask."""
+    def ask_drop(self, token: int, /) -> None:
+        """Nobody waits for this reply any more."""
+    def end_asks(self) -> None:
+        """End all asks that wait with LoopLost."""
+    def work_pending(self) -> bool:
+        """For batched devices: whether any lane holds something."""
+    def wait_work(self, timeout: float | None = None, /) -> bool:
+        """Sleep until one does, or somebody calls `wake`; whether one does."""
+    def merge_cells(self, cells: Any, /) -> None:
+        """Take the replies out of a copy of the cells: those that are still waited for."""
+    def wake_waiters(self) -> None:
+        """Wake those whose reply is there."""
+
+class Ref:
+    """An actor to send messages to. References are equal when mail, slot and generation are.
+
+    A message is given as it is, or as its type and fields, which makes no object. Options: `priority` (from
+    0, the lowest), `deadline` (seconds from now), `key` (64 bits; a second message with it is dropped).
+    Raises MailboxFull, ActorStopped, NeedsRoom for a message larger than a slot, TypeError for one that the
+    actor has no handler for.
+    """
+
+    def __new__(cls, mail: Mail, slot: int, gen: int, accepts: Accepts | frozenset[type[Any]]) -> Self:
+        """`accepts`: or message types that have numbers in `mail`."""
+    @property
+    def slot(self) -> int: ...
+    @property
+    def gen(self) -> int: ...
+    @property
+    def mail(self) -> Mail: ...
+    def tell(self, message: Any, /, *fields: Any, **options: Any) -> None:
+        """Send a message; returns at once."""
+    def tell_many(self, messages: Any, type: type[Any] | None = None, /) -> int:
+        """Send a list of messages, or the elements of an array of `type`; how many were accepted, a prefix.
+
+        One clock stamp for all. Raises only where none could ever be accepted.
+        """
+    def ask_sync(self, message: Any, /, *fields: Any, timeout: float | None = None, **options: Any) -> Any:
+        """Send a message and wait for its reply, None from a handler that gives none.
+
+        Also waits for room, all within `timeout`. Raises AskTimeout, HandlerFailed, MessageExpired,
+        DuplicateMessage, LoopLost, and ActorStopped when the actor ended before.
+        """
+    def ask_begin(self, message: Any, /, *fields: Any, **options: Any) -> int:
+        """Send a message whose reply is collected by `Mail.ask_end`, after `wait_events` said so."""

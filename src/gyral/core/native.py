@@ -132,6 +132,10 @@ if TYPE_CHECKING or module is None:
             """Send a message and wait for the reply."""
             return require("a system of actors")
 
+        def ask_begin(self, message: Any, *fields: Any, **options: Any) -> int:
+            """Send a message whose reply is collected from the mail."""
+            return require("a system of actors")
+
 else:
     Dispatcher = module.Dispatcher
     Ref = getattr(module, "Ref", object)  # until it is built
