@@ -71,6 +71,7 @@ struct gy_mail {
     _Alignas(64) _Atomic int event_lock;
 
     _Alignas(64) _Atomic uint64_t now_ms; /* published; also what a clock of the caller's own last said */
+    gy_word publishing;                   /* a thread writes the two words of the time */
     int64_t epoch_ms;                     /* added to the monotonic clock */
     gy_word active;                       /* workers neither parked nor standing */
     int manual;

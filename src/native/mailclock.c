@@ -27,7 +27,12 @@ void gy_mail_publish_time(gy_mail *mail, uint64_t now_ms)
             return;
     while (!atomic_compare_exchange_weak_explicit(&mail->now_ms, &before, now_ms, memory_order_relaxed,
                                                   memory_order_relaxed));
-    /* Read the other way round, the two words never tell a time that is to come. */
+    /* Read the other way round, the two words never tell a time that is to come, if one thread writes them at
+     * a time. Another that comes meanwhile leaves it at that: the next one tells the latest. */
+    if (atomic_exchange_explicit(&mail->publishing, 1, memory_order_acquire) != 0)
+        return;
+    now_ms = atomic_load_explicit(&mail->now_ms, memory_order_relaxed);
     gy_set(mail->arena + SYS_TIME_LO, (uint32_t)now_ms);
     gy_publish(mail->arena + SYS_TIME_HI, (uint32_t)(now_ms >> 32));
+    atomic_store_explicit(&mail->publishing, 0, memory_order_release);
 }
