@@ -513,6 +513,11 @@ class Mail:
 
         StateError while loops run. ValueError when it has other workers, priorities or cells, or fewer slots.
         """
+    def renew(self) -> None:
+        """Go on without the threads that did not come back from `stop`: rebind and start anew.
+
+        They keep their code and memory for as long as the process lives.
+        """
     def number(self, type: type[Any], number: int, /) -> None:
         """Let a message type have this number, 1 to 4095."""
     def pause(self, timeout: float | None = None, worker: int | None = None, /) -> bool:

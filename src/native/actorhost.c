@@ -128,7 +128,7 @@ static PyObject *mail_tick(PyObject *object, PyObject *now)
 
 static PyObject *mail_workers(PyObject *object, PyObject *unused)
 {
-    static const char *const stages[] = {"away", "running", "standing", "ended"};
+    static const char *const stages[] = {"away", "running", "standing", "ended", "given up"};
     gy_mail *core = gy_mail_open((GyMail *)object);
     (void)unused;
     PyObject *all = core == NULL ? NULL : PyList_New(core->workers);

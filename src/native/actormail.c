@@ -286,6 +286,23 @@ static PyObject *mail_stop(PyObject *object, PyObject *args)
     return ended < 0 ? NULL : PyBool_FromLong(ended);
 }
 
+static PyObject *mail_renew(PyObject *object, PyObject *unused)
+{
+    GyMail *self = (GyMail *)object;
+    gy_mail *core = gy_mail_open(self);
+    (void)unused;
+    if (core == NULL)
+        return NULL;
+    if (!core->leaked)
+        Py_RETURN_NONE;
+    if (gy_mail_renew(core) < 0)
+        return PyErr_NoMemory();
+    /* What a thread runs on that never came back is never let go: its code, its memory, its arena. */
+    self->keep = NULL;
+    Py_XINCREF(self->view.obj);
+    Py_RETURN_NONE;
+}
+
 static PyObject *mail_close(PyObject *object, PyObject *unused)
 {
     GyMail *self = (GyMail *)object;
@@ -401,6 +418,7 @@ static PyMethodDef mail_methods[] = {
     {"stop", mail_stop, METH_VARARGS, NULL},
     {"close", mail_close, METH_NOARGS, NULL},
     {"rebind", mail_rebind, METH_O, NULL},
+    {"renew", mail_renew, METH_NOARGS, NULL},
     {"number", mail_number, METH_VARARGS, NULL},
     {"ask_poll", gy_mail_ask_poll, METH_O, NULL},
     {"ask_end", gy_mail_ask_end, METH_O, NULL},

@@ -105,6 +105,19 @@ static void read_system(gy_mail *mail, uint32_t *arena)
 
 static size_t credits_of(const uint32_t *arena) { return (size_t)arena[SYS_PRIORITIES] * arena[SYS_CAPACITY] + 1; }
 
+static int equip(gy_mail *mail, uint32_t priorities)
+{
+    for (uint32_t w = 0; w < mail->workers; w++) {
+        gy_actor_worker *worker = &mail->worker[w];
+        worker->mail = mail;
+        worker->index = w;
+        worker->watch = calloc((size_t)priorities * (mail->workers + 1) + 1, sizeof *worker->watch);
+        if (worker->watch == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 static int allocate(gy_mail *mail, const uint32_t *arena)
 {
     uint32_t workers = arena[SYS_WORKERS], cells = arena[SYS_CELLS];
@@ -116,22 +129,19 @@ static int allocate(gy_mail *mail, const uint32_t *arena)
     mail->spent_cell = mail->free_cell + cells;
     for (uint32_t i = 0; i < cells; i++)
         mail->free_cell[mail->free_count++] = (uint16_t)(cells - 1 - i);
-    for (uint32_t w = 0; w < workers; w++) {
-        gy_actor_worker *worker = &mail->worker[w];
-        worker->mail = mail;
-        worker->index = w;
-        worker->watch = calloc((size_t)arena[SYS_PRIORITIES] * (workers + 1) + 1, sizeof *worker->watch);
-        if (worker->watch == NULL)
-            return -1;
-    }
-    return 0;
+    return equip(mail, arena[SYS_PRIORITIES]);
+}
+
+static void dismiss(gy_actor_worker *workers, uint32_t count)
+{
+    for (uint32_t w = 0; workers != NULL && w < count; w++)
+        free(workers[w].watch);
+    free(workers);
 }
 
 static void release(gy_mail *mail)
 {
-    for (uint32_t w = 0; mail->worker != NULL && w < mail->workers; w++)
-        free(mail->worker[w].watch);
-    free(mail->worker);
+    dismiss(mail->worker, mail->workers);
     free(mail->free_cell);
     free(mail->credit);
     free(mail);
@@ -196,6 +206,22 @@ int gy_mail_rebind(gy_mail *mail, uint32_t *arena)
     return 0;
 }
 
+int gy_mail_renew(gy_mail *mail)
+{
+    gy_actor_worker *old = mail->worker;
+    mail->worker = calloc(mail->workers, sizeof *mail->worker);
+    if (mail->worker == NULL || equip(mail, mail->priorities) < 0) {
+        dismiss(mail->worker, mail->workers);
+        mail->worker = old;
+        return -1;
+    }
+    for (uint32_t w = 0; w < mail->workers; w++)
+        mail->worker[w].block = old[w].block;
+    mail->started = mail->leaked = 0;
+    mail->gave_up = 1;
+    return 0;
+}
+
 void gy_mail_free(gy_mail *mail)
 {
     pthread_mutex_lock(&all_mutex);
@@ -206,6 +232,6 @@ void gy_mail_free(gy_mail *mail)
         }
     pthread_mutex_unlock(&all_mutex);
     /* A thread that never came back still looks at it. */
-    if (!mail->leaked)
+    if (!mail->leaked && !mail->gave_up)
         release(mail);
 }

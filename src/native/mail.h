@@ -19,7 +19,7 @@ enum { GY_OPEN, GY_CLOSED, GY_FORKED_CHILD };
 enum { GY_RING_EVENTS = 1, GY_RING_REPLIES = 2, GY_RING_HANG = 4, GY_RING_STALL = 8, GY_RING_HOST = 16 };
 
 /* Where a worker's thread is. */
-enum { GY_AWAY, GY_RUNNING, GY_STANDING, GY_ENDED };
+enum { GY_AWAY, GY_RUNNING, GY_STANDING, GY_ENDED, GY_GIVEN_UP };
 
 typedef struct gy_mail gy_mail;
 
@@ -82,7 +82,7 @@ struct gy_mail {
 
     gy_options options;
     gy_actor_worker *worker;
-    int started, leaked;
+    int started, leaked, gave_up;
     _Atomic int ending;
     pthread_t ticker;
     int ticking;
@@ -93,6 +93,9 @@ const char *gy_mail_refusal(const uint32_t *arena, size_t words);
 gy_mail *gy_mail_new(uint32_t *arena);
 /* Goes on in another arena, to which all but the cells was copied; -1 without memory.  No loop runs. */
 int gy_mail_rebind(gy_mail *mail, uint32_t *arena);
+/* Goes on without the threads that never came back: workers anew, to be started on another arena; -1 without
+ * memory.  The old ones stay as they are for ever. */
+int gy_mail_renew(gy_mail *mail);
 void gy_mail_free(gy_mail *mail);
 void gy_mail_lock(_Atomic int *lock);
 static inline void gy_mail_unlock(_Atomic int *lock) { atomic_store_explicit(lock, 0, memory_order_release); }
@@ -163,9 +166,9 @@ int gy_mail_pending(gy_mail *mail);
 /* mailcell.c.  A correlation names a cell and its generation. */
 uint32_t gy_cell_take(gy_mail *mail, uint32_t waiter); /* armed; NONE when all are out */
 int gy_cell_done(gy_mail *mail, uint32_t corr);
-/* For those who do not keep the mail in its arena meanwhile: a cell as found before.  Spins, at most so long;
- * whether it is done.  Sleeps until it is done, so long at most, or the mail moved to another arena. */
-int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns);
+/* For those who do not keep the mail in its arena meanwhile: a cell as found before.  Spins, at most so long,
+ * and may let others have the CPU; whether it is done.  Sleeps until it is done, so long at most, or the mail moved to another arena. */
+int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns, int yields);
 void gy_cell_sleep(gy_mail *mail, gy_word *cell, uint32_t epoch, uint32_t corr, int64_t at_most_ns);
 /* Nobody waits any more: 1 when no reply can come, 0 when one came meanwhile, -1 when one is being written
  * and never ends. */

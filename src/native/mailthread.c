@@ -5,6 +5,7 @@
 #include "mail.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,12 +84,14 @@ static void park(gy_actor_worker *self)
     gy_set(parked, 0);
 }
 
-/* Whether to go on. */
+/* Whether to go on.  Who was given up touches nothing any more. */
 static int stand(gy_actor_worker *self)
 {
     gy_mail *mail = self->mail;
     gy_word *command = self->block + WK_COMMAND;
-    atomic_store(&self->stage, GY_STANDING);
+    uint32_t running = GY_RUNNING;
+    if (!atomic_compare_exchange_strong(&self->stage, &running, GY_STANDING))
+        return 0;
     rest(mail);
     atomic_fetch_add(&mail->stood, 1);
     gy_futex_wake_all(&mail->stood);
@@ -143,6 +146,8 @@ static void *worker_main(void *argument)
         if (!mail->manual)
             gy_mail_publish_time(mail, gy_mail_read_clock(mail));
         self->entry(self->frame, self->index, (int64_t)self->index + 1, self->scratch);
+        if (atomic_load(&self->stage) == GY_GIVEN_UP)
+            return NULL;
         pass_on(self);
         uint32_t after = progress(self);
         int64_t now = gy_now_ns();
@@ -152,10 +157,15 @@ static void *worker_main(void *argument)
         } else if (now - idle_since >= mail->options.spin_ns) {
             park(self);
             idle_since = gy_now_ns();
+        } else {
+            /* Who would send something may be queued behind this thread, on this CPU. */
+            sched_yield();
         }
     }
+    uint32_t running = GY_RUNNING;
+    if (!atomic_compare_exchange_strong(&self->stage, &running, GY_ENDED))
+        return NULL;
     rest(mail);
-    atomic_store(&self->stage, GY_ENDED);
     atomic_fetch_add(&mail->stood, 1);
     gy_futex_wake_all(&mail->stood);
     return NULL;
@@ -255,13 +265,16 @@ void gy_mail_join(gy_mail *mail)
 {
     for (uint32_t w = 0; w < mail->workers; w++) {
         gy_actor_worker *worker = &mail->worker[w];
-        uint32_t stage = atomic_load(&worker->stage);
-        if (stage == GY_ENDED) {
+        uint32_t running = GY_RUNNING;
+        if (atomic_load(&worker->stage) == GY_AWAY)
+            continue;
+        if (atomic_compare_exchange_strong(&worker->stage, &running, GY_GIVEN_UP)) {
+            pthread_detach(worker->thread);
+            rest(mail);
+            mail->leaked = 1;
+        } else if (running != GY_GIVEN_UP) {
             pthread_join(worker->thread, NULL);
             atomic_store(&worker->stage, GY_AWAY);
-        } else if (stage != GY_AWAY) {
-            pthread_detach(worker->thread);
-            mail->leaked = 1;
         }
     }
     if (mail->ticking)
