@@ -137,7 +137,7 @@ def measured(shape: tuple[int, ...], rounds: int, device: gy.Device) -> list[Mea
     """All ways in turn, round after round; ratios within a round."""
     ways = Ways(shape, device)
     ways.check()
-    counts = {name: RECORDED for name in ways.all()}
+    counts = dict.fromkeys(ways.all(), RECORDED)
     times: dict[str, list[float]] = {name: [] for name in counts}
     for number in range(rounds + 1):
         for name, way in ways.all().items():

@@ -1,4 +1,4 @@
-"""What the examples of simulations share: their options, the loop that shows pictures, the report at the end."""
+"""What the simulations here share: their options, the loop that shows pictures, the report at the end."""
 
 import argparse
 import json

@@ -52,8 +52,8 @@ def write_png(path: Path, image: np.ndarray) -> None:
 class Screen:
     """The terminal, two pixels to a character, in colour where it has 24 bits of it, else in shades.
 
-    Nothing is drawn where the output is no terminal, or not `wanted`. With a folder for `frames` every picture
-    is written there too.
+    Nothing is drawn where the output is no terminal, or not `wanted`. With a folder for `frames` every
+    picture is written there too.
     """
 
     def __init__(self, wanted: bool = True, frames: Path | None = None) -> None:
@@ -90,7 +90,7 @@ class Screen:
         small = shrunk(image, max(2, height), max(1, width))
         if not self.coloured:
             grey = small[::2].mean(axis=2) * (len(SHADES) - 1) / 255
-            return "\n".join("".join(SHADES[int(round(float(v)))] for v in row) for row in grey)
+            return "\n".join("".join(SHADES[round(float(v))] for v in row) for row in grey)
         return "\n".join(
             "".join(
                 f"\x1b[38;2;{a[0]};{a[1]};{a[2]}m\x1b[48;2;{b[0]};{b[1]};{b[2]}m{UPPER_HALF}"

@@ -23,8 +23,9 @@ from gyral.core.errors import CompileError, StateError, UserError
 from gyral.runtime.device import Device, current_device, device
 from gyral.runtime.elements import numpy_of
 
-CELLS_PER_THREAD = 1 << 15
-"""Cells for which a further CPU thread pays, whose neighbours must wait for it at every step."""
+CELLS_PER_THREAD = 1 << 18
+"""Cells for which a further CPU thread pays: its neighbours wait for it at every step, and where the system
+gives its processor to others meanwhile they wait for long."""
 AHEAD_CELLS = 1 << 24
 """Cells computed between two looks at the command word, at most."""
 MOST_AHEAD = 64
