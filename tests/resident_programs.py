@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.resident import program
+from tests.resident import Twin, program
 
 import gyral as gy
 from gyral.compiler.frontend.program import ActorClass, Field, Handler
 from gyral.core.dtypes import StructType, f32, i32
-from gyral.core.wire import REF
+from gyral.core.wire import REF, Geometry
 
 
 def message(name: str, **fields: Any) -> Any:
@@ -153,3 +153,30 @@ CREW = program(
     ),
     [one.__gyral_struct__ for one in MESSAGES], block=32,
 )  # fmt: skip
+
+
+def world(program: Any = BANK, **sizes: Any) -> Twin:
+    """A small world: one worker unless asked for more."""
+    start = sizes.pop("start", 0)
+    route = sizes.pop("route", 0)
+    batch = sizes.pop("batch", 64)
+    given = {
+        "workers": 1, "capacity": 8, "classes": len(program.classes), "depth": 8, "urgent_depth": 4,
+        "out_depth": 8, "held_room": 4, "list_room": 8, "cells": 4,
+    } | sizes  # fmt: skip
+    return Twin(program, Geometry(**given), start=start, route=route, batch=batch)
+
+
+def tell(w: Twin, dest: int, message: Any, *values: Any, **options: Any) -> None:
+    """Send a message named by its class."""
+    w.tell(dest, message.__gyral_struct__, *values, **options)
+
+
+def number(message: Any) -> int:
+    """A message's type."""
+    return MESSAGES.index(message) + 1
+
+
+def total(w: Twin, slot: int) -> int:
+    """What a keeper added up."""
+    return int(w.record(slot)["total"])

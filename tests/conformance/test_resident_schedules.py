@@ -1,4 +1,4 @@
-"""Random lives of a few actors over one to three workers, interleaved step by step: accounts and order hold."""
+"""Random lives of a few actors over several workers, interleaved step by step: accounts and order hold."""
 
 from __future__ import annotations
 

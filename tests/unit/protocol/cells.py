@@ -15,10 +15,10 @@ from tests.unit.protocol.explore import (
     add,
     cas,
     choose,
+    futex_wait,
     load,
     membarrier,
     require,
-    sleep,
     store,
     until,
     wake,
@@ -94,8 +94,8 @@ def sleeper(orders: Orders) -> Explorer:
         if orders.barrier:
             yield membarrier()
         while (yield load("CE_STATE", ACQUIRE)) != DONE:
-            yield sleep("CE_STATE", ARMED)
-            yield sleep("CE_STATE", WRITING)
+            yield futex_wait("CE_STATE", ARMED)
+            yield futex_wait("CE_STATE", WRITING)
         reply = yield load("CE_PAYLOAD", PLAIN)
         require(reply == 7, "the reply was not written")
 

@@ -75,9 +75,9 @@ def choose(count: int) -> Step:
     return Step("choose", value=count)
 
 
-def sleep(word: str, expected: Any) -> Step:
+def futex_wait(word: str, expected: Any) -> Step:
     """Sleep until woken, unless the word is another than expected (a futex)."""
-    return Step("sleep", word, expected)
+    return Step("futex_wait", word, expected)
 
 
 def wake(word: str) -> Step:
@@ -198,7 +198,7 @@ class Explorer:
             yield None, _fenced(state, process, everywhere=step.kind == "membarrier")
         elif step.kind == "wake":
             yield None, replace(state, asleep=tuple(None if w == step.word else w for w in state.asleep))
-        elif step.kind == "sleep":
+        elif step.kind == "futex_wait":
             at = self._number[step.word]
             asleep = step.word if state.writes[at][-1][0] == step.value else None
             told = _with(state.views[process], at, len(state.writes[at]) - 1)

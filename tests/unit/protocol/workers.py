@@ -12,10 +12,10 @@ from tests.unit.protocol.explore import (
     Explorer,
     Process,
     fence,
+    futex_wait,
     load,
     membarrier,
     require,
-    sleep,
     store,
     until,
     wake,
@@ -40,7 +40,7 @@ def parking(barrier: str, looks_again: bool = True) -> Explorer:
             if barrier != "none":
                 yield membarrier() if barrier == "membarrier" else fence()
             if not looks_again or (yield load("STAMP", ACQUIRE)) == 0:
-                yield sleep("WK_PARKED", 1)
+                yield futex_wait("WK_PARKED", 1)
             yield store("WK_PARKED", 0)
             yield until("STAMP", lambda stamp: stamp == 1, ACQUIRE)
 
