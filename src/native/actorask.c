@@ -99,13 +99,13 @@ static PyObject *give_up(GyMail *mail, gy_mail *core, uint32_t corr)
 
 static PyObject *wait_reply(GyMail *mail, gy_mail *core, uint32_t corr, int64_t until)
 {
-    int done = gy_cell_spin(gy_cell(core, corr), corr, SPIN_HELD_NS), spun = 0;
+    int done = gy_cell_spin(gy_cell(core, corr), corr, SPIN_HELD_NS, 0), spun = 0;
     while (!done) {
         uint32_t epoch = gy_see(&core->epoch);
         gy_word *cell = gy_cell(core, corr);
         gy_mail_enter(mail);
         Py_BEGIN_ALLOW_THREADS
-        done = !spun && gy_cell_spin(cell, corr, SPIN_FREE_NS);
+        done = !spun && gy_cell_spin(cell, corr, SPIN_FREE_NS, 1);
         spun = 1;
         int64_t left = until - gy_now_ns();
         if (!done && left > 0)

@@ -167,7 +167,8 @@ int gy_mail_pending(gy_mail *mail);
 uint32_t gy_cell_take(gy_mail *mail, uint32_t waiter); /* armed; NONE when all are out */
 int gy_cell_done(gy_mail *mail, uint32_t corr);
 /* For those who do not keep the mail in its arena meanwhile: a cell as found before.  Spins, at most so long,
- * and may let others have the CPU; whether it is done.  Sleeps until it is done, so long at most, or the mail moved to another arena. */
+ * and may let others have the CPU; whether it is done.  Sleeps until it is done, so long at most, or until the
+ * mail moved to another arena. */
 int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns, int yields);
 void gy_cell_sleep(gy_mail *mail, gy_word *cell, uint32_t epoch, uint32_t corr, int64_t at_most_ns);
 /* Nobody waits any more: 1 when no reply can come, 0 when one came meanwhile, -1 when one is being written

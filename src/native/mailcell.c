@@ -44,7 +44,7 @@ int gy_cell_done(gy_mail *mail, uint32_t corr)
     return gy_see(gy_cell(mail, corr) + CE_STATE) == state_of(corr, CELL_DONE);
 }
 
-int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns)
+int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns, int yields)
 {
     uint32_t done = state_of(corr, CELL_DONE);
     int64_t until = 0;
@@ -59,6 +59,9 @@ int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns)
             until = now + ns;
         else if (now >= until)
             return 0;
+        /* On a busy machine the worker may be queued behind this thread, on this CPU. */
+        if (yields)
+            sched_yield();
     }
 }
 

@@ -201,7 +201,7 @@ static void ask(gy_mail *mail, uint32_t dest, gy_letter letter, const uint32_t *
         gy_cell_return(mail, corr, left == 0);
         return;
     }
-    if (!gy_cell_spin(cell, corr, 2000))
+    if (!gy_cell_spin(cell, corr, 2000, 1))
         while (!gy_cell_done(mail, corr))
             gy_cell_sleep(mail, cell, gy_see(&mail->epoch), corr, INT64_C(1000000000));
     if (memcmp((uint32_t *)cell + CE_PAYLOAD, payload, 8) != 0)
