@@ -71,11 +71,12 @@ class Mirror:
         else:
             self._get_parts()
         self._wait()
-        self._merge_front()
+        # Who sees a reply sees what was counted with it: cells come last.
         if not self.stale:
             self._merge(at["control"], at["sent"])
             self._merge_sent()
         self._merge(at["done"], at["list"])
+        self._merge_front()
         tells = bool((workers_of(seen)[:, wire.WK_WAKE] & HOST_BIT).any())
         return self._merge_events(read=True) or tells
 
@@ -153,9 +154,8 @@ class Mirror:
 
     def _merge_front(self) -> None:
         front, arena = self._at["control"], self._world.arena
-        start = self._at["cell"]
-        self._mail.merge_cells(self._seen[start : self._at["control"]])
         np.copyto(arena[:front], self._seen[:front], where=self._theirs)
+        self._mail.merge_cells(self._seen[self._at["cell"] : front])
 
     def _merge(self, start: int, end: int) -> None:
         self._world.arena[start:end] = self._seen[start:end]
