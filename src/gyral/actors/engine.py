@@ -7,38 +7,58 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from gyral.actors.code import load_loop
 from gyral.actors.declare import ActorKind
-from gyral.actors.host import Host
+from gyral.actors.host import Host, Printing
 from gyral.actors.hosts import way_of
 from gyral.actors.image import Image, put_image, take_image
+from gyral.actors.migration import Change, Migrate, Moved, without
 from gyral.actors.records import write_fields
 from gyral.actors.roster import Entry, Roster
+from gyral.actors.sites import Sites
 from gyral.actors.world import World
-from gyral.core import entry as loading
 from gyral.core import native, wire
-from gyral.core.artifact import Site
-from gyral.core.errors import DeviceError, StateError, UserError
+from gyral.core.clock import MONOTONIC
+from gyral.core.errors import DeviceError, StateError
+from gyral.core.events import Relaunched, emit
 from gyral.core.wire import Geometry, power_of_two
-from gyral.jit.loop import Loop
 from gyral.runtime.device import Device
 
 PAUSE_SECONDS = 10.0
+ABORT_SECONDS = 1.0
 
 
 class Engine:
     """One loop on one device, relaunched on the same actors when a class or room for more is added.
 
-    `lock` is held by whoever changes who lives here. `epochs` counts launches of the loop.
+    `lock` is held by whoever changes who lives here. `epochs` counts launches of the loop. `home` is asked
+    for words by the mail (`Mail.home`); `before_epoch` is called, under the pause, to take what the loop said
+    before it is replaced. `patience`: seconds that a handler may take to end when the loop is to rest.
     """
 
     def __init__(
-        self, name: str, device: Device, host: Host, workers: int, priorities: int, depth: int
+        self,
+        name: str,
+        device: Device,
+        host: Host,
+        workers: int,
+        priorities: int,
+        depth: int,
+        patience: float = PAUSE_SECONDS,
+        route: int = 0,
     ) -> None:
         self.name, self.device, self.host = name, device, host
         self.roster = Roster()
         self.lock = threading.RLock()
         self.epochs = 0
         self.program: Any = None
+        self.sites = Sites()
+        self.route = route
+        self.home: Any = None
+        self.before_epoch: Callable[[], None] = lambda: None
+        self._patience = patience
         self._workers, self._priorities, self._depth = workers, priorities, depth
         self._world: World | None = None
         self._quiet = 0
@@ -57,11 +77,6 @@ class Engine:
         """Whether there is a loop."""
         return self._world is not None
 
-    @property
-    def sites(self) -> Sequence[Site]:
-        """The places in handlers that can fail."""
-        return self.program.signature.sites
-
     @contextmanager
     def quiet(self) -> Iterator[World]:
         """The loop stands at message boundaries while the block runs; pauses nest."""
@@ -77,7 +92,14 @@ class Engine:
                     self.host.resume()
 
     def _pause(self) -> None:
-        if not self.host.pause(PAUSE_SECONDS):
+        """Bring the loop to rest. A handler that runs for longer than it may is made to fail."""
+        if self.host.pause(self._patience):
+            return
+        for worker, row in enumerate(self.host.mail.workers()):
+            if row["stage"] == "running":
+                self.host.mail.abort(worker, ABORT_SECONDS)
+        if not self.host.pause(ABORT_SECONDS):
+            self.host.resume()
             raise DeviceError(f"a worker of {self.name} does not reach the end of its handler")
 
     def stop(self, seconds: float) -> bool:
@@ -85,15 +107,28 @@ class Engine:
         with self.lock:
             return self._world is None or self.host.stop(seconds)
 
+    def flush(self) -> bool:
+        """Write out what handlers printed; whether they print at all."""
+        host = self.host
+        if not isinstance(host, Printing) or not host.prints:
+            return False
+        if host.printed:
+            with self.lock:
+                running = host.mail.running
+                if running:
+                    with self.quiet():
+                        host.flush()
+                else:
+                    host.flush()
+        return True
+
     # Actors.
 
     def room_for(self, kind: ActorKind, n: int, pools: dict[str, int] | None = None) -> int:
         """The number of a class that has `n` free slots now, and elements in its pools."""
         number = self.roster.number(kind)
         if number is None:
-            number = self.roster.enrol(kind)
-            self._epoch({number: max(n, kind.capacity)}, _grown(number, pools))
-            return number
+            return self._enrol(kind, n, pools)
         world = self.world
         block, table = world.class_block(number), world.tables[number]
         free = int(block[wire.CL_GIVEN]) - int(block[wire.CL_TAKEN]) & 0xFFFFFFFF
@@ -105,25 +140,43 @@ class Engine:
         if free < n or short:
             more = max(n - free, table.rows) if free < n else 0
             double = {name: max(count, len(table.arrays[name])) for name, count in short.items()}
-            self._epoch({number: more}, _grown(number, double))
+            self._epoch({number: more}, _grown(number, double), "grow", self.program)
         return number
 
-    def born(self, number: int, fields: dict[str, Any], name: str = "") -> Entry:
-        """A new actor, under the pause, with a free slot at hand; it takes messages from now on."""
-        world = self.world
-        slot = world.take_slot(number)
+    def _enrol(self, kind: ActorKind, n: int, pools: dict[str, int] | None) -> int:
+        """Take in a class; a class that cannot be compiled leaves the system as it was."""
+        kinds, messages = list(self.roster.kinds), dict(self.roster.messages)
+        number = self.roster.enrol(kind)
+        try:
+            program = load_loop(self.roster.kinds, self.roster.messages, self.device)
+        except BaseException:
+            self.roster.kinds, self.roster.messages = kinds, messages
+            raise
+        self._epoch({number: max(n, kind.capacity)}, _grown(number, pools), "class", program)
+        return number
+
+    def born_many(self, number: int, fields: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Entry]:
+        """New actors of a class that has room for them, under the pause; all live from now on, or none."""
+        made: list[Entry] = []
+        try:
+            for own, name in zip(fields, names, strict=True):
+                made.append(self._born(number, own, name))
+                self.reset_fields(made[-1])
+        except BaseException:
+            for entry in made:
+                self.free(entry.slot)
+            raise
+        for entry in made:
+            self.world.control(entry.slot)[wire.CT_STATE] = wire.ACTIVE
+        return made
+
+    def _born(self, number: int, fields: dict[str, Any], name: str) -> Entry:
+        slot = self.world.take_slot(number)
         if slot is None:
             raise StateError(f"no slot of {self.roster.kinds[number].name} is free")
-        control = world.control(slot)
+        control = self.world.control(slot)
         found = Entry(slot, int(control[wire.CT_GENERATION]), number, int(control[wire.CT_ROW]), fields, name)
-        try:
-            self.roster.add(found)
-            self.reset_fields(found)
-        except BaseException:
-            self.roster.drop(slot)
-            world.give_slot(number, slot)
-            raise
-        control[wire.CT_STATE] = wire.ACTIVE
+        self.roster.add(found)
         return found
 
     def entry(self, slot: int) -> Entry:
@@ -150,25 +203,36 @@ class Engine:
         """Let an actor's worker look at what was put aside for it. Under the pause."""
         self.world.workers[slot % self._workers, wire.WK_RECHECK] = 1
 
+    def is_empty(self, slot: int) -> bool:
+        """Whether all that was sent to a slot has ended. Under the pause."""
+        world = self.world
+        return bool((world.sent[:, slot] == world.done[:, slot]).all())
+
     def free(self, slot: int) -> None:
-        """Let the slot of an actor that has ended be taken by another, under its next generation."""
+        """Let the slot of an actor that has ended be taken by another, under its next generation.
+
+        Under the pause, when nothing is queued for it.
+        """
         world = self.world
         control = world.control(slot)
         number, generation = int(control[wire.CT_CLASS]), int(control[wire.CT_GENERATION])
         control[wire.LINE :] = 0
         control[wire.CT_STATE] = wire.FREE
         control[wire.CT_GENERATION] = generation % 0xFFFF + 1
-        control[wire.CT_RESTARTS] = 0
+        control[wire.CT_RESTARTS] = control[wire.CT_FLAGS] = 0
+        world.sent[:, slot] = 0
+        world.done[:, slot] = 0
         self.roster.drop(slot)
         world.give_slot(number, slot)
 
     def accepts(self, number: int) -> Any:
         """The messages that a class handles, with their numbers."""
         if number not in self._accepts:
-            kind = self.roster.kinds[number]
-            numbers = {h.message: self.roster.messages[h.message] for h in kind.handlers}
-            self._accepts[number] = native.require().Accepts(numbers)
+            self._accepts[number] = native.require().Accepts(self._numbers(number))
         return self._accepts[number]
+
+    def _numbers(self, number: int) -> dict[Any, int]:
+        return {h.message: self.roster.messages[h.message] for h in self.roster.kinds[number].handlers}
 
     # Epochs.
 
@@ -176,21 +240,100 @@ class Engine:
         """The system at rest, copied. Under the pause."""
         return take_image(self.world)
 
-    def replace_code(self, build: Callable[[], None]) -> None:
-        """Change classes of the roster by `build` and relaunch with the new code on the same actors."""
-        with self.lock:
-            build()
-            self._epoch({}, {})
+    def replace(self, number: int, kind: ActorKind, migrate: Migrate | None = None) -> None:
+        """Give the actors of a class the handlers of another; compiled before the loop stops.
 
-    def widen(self, words: int) -> None:
-        """Relaunch with slots of at least so many words."""
+        `migrate` makes an actor's fields of what they were; without it they must lie in memory as before.
+        UserError where they do not.
+        """
         with self.lock:
-            self._stride = max(self._stride, power_of_two(words))
-            self._epoch({}, {})
+            change = Change(self.roster.kinds[number], kind, migrate)
+            kinds = [kind if n == number else other for n, other in enumerate(self.roster.kinds)]
+            messages = self.roster.numbered(kind)
+            program = load_loop(kinds, messages, self.device)
+            with self.quiet() as world:
+                moved = change.moved(world.tables[number], self._living(number))
+                before = self.roster.kinds, self.roster.messages
+                self.roster.kinds, self.roster.messages = kinds, messages
+                try:
+                    self._epoch({}, {}, "replace", program, moved and (number, moved))
+                except BaseException:
+                    self.roster.kinds, self.roster.messages = before
+                    raise
+                if moved is not None:
+                    moved.settle()
+                self._set_mailboxes(number)
+                if number in self._accepts:
+                    self._accepts[number].replace(self._numbers(number))
 
-    def _epoch(self, more: dict[int, int], pools: dict[tuple[int, str], int]) -> None:
-        """Relaunch with new classes, or more rows and larger pools of old ones; all that lives stays."""
-        kinds, old = self.roster.kinds, self._world
+    def _set_mailboxes(self, number: int) -> None:
+        controls = self.world.controls
+        controls[controls[:, wire.CT_CLASS] == number, wire.CT_MAILBOX] = self.roster.kinds[number].mailbox
+
+    def _living(self, number: int) -> list[Entry]:
+        controls = self.world.controls
+        here = (controls[:, wire.CT_CLASS] == number) & (controls[:, wire.CT_STATE] != wire.FREE)
+        return [self.entry(int(slot)) for slot in np.flatnonzero(here)]
+
+    def widen(self, words: int) -> bool:
+        """Relaunch with slots of at least so many words, unless they have as many; True."""
+        with self.lock:
+            if self._world is not None and self.world.geometry.stride < words:
+                self._stride = max(self._stride, power_of_two(words))
+                self._epoch({}, {}, "widen", self.program)
+            return True
+
+    def _epoch(
+        self,
+        more: dict[int, int],
+        pools: dict[tuple[int, str], int],
+        why: str,
+        program: Any = None,
+        moved: tuple[int, Moved] | None = None,
+    ) -> None:
+        """Relaunch with new classes, more rows and larger pools, or other code; all that lives stays.
+
+        `program`: the code to go on with, compiled here when None.
+        """
+        if program is None:
+            program = load_loop(self.roster.kinds, self.roster.messages, self.device)
+        started = MONOTONIC()
+        if self._world is None:
+            world = self._new_world(None, more, pools, None)
+            self._launch(world, program)
+        else:
+            with self.quiet() as old:
+                self.before_epoch()
+                world = self._new_world(old, more, pools, moved)
+                self.sites.change((), old)
+                image = take_image(old, copy=False)
+                put_image(world, image if moved is None else without(image, moved[0]))
+                if moved is not None:
+                    moved[1].put(world.tables[moved[0]])
+                if not self.host.stop(PAUSE_SECONDS):
+                    raise DeviceError(f"a worker of {self.name} did not end with its epoch")
+                self._launch(world, program)
+                self._pause()
+        emit(Relaunched(self.name, self.epochs, why, MONOTONIC() - started))
+
+    def _launch(self, world: World, program: Any) -> None:
+        self._world, self.program = world, program
+        self.sites.change(program.signature.sites, None)
+        self.host.start(world, program)
+        self.host.mail.home = self.home
+        for message, number in self.roster.messages.items():
+            self.host.mail.number(message, number)
+        self.epochs += 1
+
+    def _new_world(
+        self,
+        old: World | None,
+        more: dict[int, int],
+        pools: dict[tuple[int, str], int],
+        moved: tuple[int, Moved] | None,
+    ) -> World:
+        """Memory for all classes, grown; its new slots are free."""
+        kinds = self.roster.kinds
         rows = [t.rows for t in old.tables] if old is not None else []
         rows += [0] * (len(kinds) - len(rows))
         grown = [count + more.get(number, 0) for number, count in enumerate(rows)]
@@ -198,22 +341,13 @@ class Engine:
         for number, table in enumerate(old.tables if old is not None else []):
             for name in table.used:
                 sizes[number, name] = len(table.arrays[name]) + pools.get((number, name), 0)
-        program = self._loop().load(self.device)
+        if moved is not None:
+            sizes = {key: size for key, size in sizes.items() if key[0] != moved[0]}
+            sizes |= {(moved[0], name): size for name, size in moved[1].pools.items()}
         batched = way_of(self.device.capabilities) == "batched"
-        world = World(self._geometry(grown), kinds, grown, sizes, batched=batched)
-        if old is not None:
-            if self._quiet == 0:
-                self._pause()
-            put_image(world, take_image(old, copy=False))
-            self.host.stop(PAUSE_SECONDS)
+        world = World(self._geometry(grown), kinds, grown, sizes, route=self.route, batched=batched)
         self._new_slots(world, rows, grown)
-        self._world, self.program = world, program
-        self.host.start(world, program)
-        for message, number in self.roster.messages.items():
-            self.host.mail.number(message, number)
-        if self._quiet:
-            self._pause()
-        self.epochs += 1
+        return world
 
     def _new_slots(self, world: World, rows: Sequence[int], grown: Sequence[int]) -> None:
         slot = sum(rows)
@@ -226,8 +360,11 @@ class Engine:
                 slot += 1
 
     def _geometry(self, rows: Sequence[int]) -> Geometry:
+        kinds = self.roster.kinds
         largest = max((-(-m.__gyral_struct__.itemsize // 4) for m in self.roster.messages), default=0)
-        self._stride = max(self._stride, power_of_two(wire.HEADER_WORDS + largest))
+        # Who remembers keys is sent keys, which stand in an extension.
+        header = wire.EXTENDED_WORDS if any(kind.dedup for kind in kinds) else wire.HEADER_WORDS
+        self._stride = max(self._stride, power_of_two(header + largest))
         return Geometry(
             workers=self._workers,
             capacity=sum(rows),
@@ -236,27 +373,8 @@ class Engine:
             depth=self._depth,
             priorities=self._priorities,
             list_room=power_of_two(max(rows)),
-            dedup=max(kind.dedup for kind in self.roster.kinds),
+            dedup=max(kind.dedup for kind in kinds),
         )
-
-    def _loop(self) -> Loop:
-        kinds = tuple(self.roster.kinds)
-        messages = {m.__gyral_struct__: n for m, n in self.roster.messages.items()}
-        blocks = {kind.block for kind in kinds}
-        if len(blocks) > 1:
-            raise UserError(
-                f"classes of one system run in blocks of one size, and these have {sorted(blocks)} threads; "
-                "give them one block=, or a system each"
-            )
-        block = (next(iter(blocks)),)
-
-        def program() -> Any:
-            roles = tuple(kind.role() for kind in kinds)
-            return loading.load("gyral.compiler.frontend.program:ResidentProgram")(roles, messages, block)
-
-        spelling = " ".join(kind.spelling() for kind in kinds)
-        classes = [(kind.python, kind.arrays) for kind in kinds]
-        return Loop(classes, messages, block, spelling, program, way_of(self.device.capabilities))
 
 
 def _grown(number: int, pools: dict[str, int] | None) -> dict[tuple[int, str], int]:

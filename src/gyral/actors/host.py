@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gyral.actors.world import World
 
@@ -38,4 +38,23 @@ class Host(Protocol):
 
     def stop(self, timeout: float) -> bool:
         """End the loop; False when a worker had to be given up."""
+        ...
+
+
+@runtime_checkable
+class Printing(Protocol):
+    """A host whose loop leaves what handlers print in a buffer, until somebody writes it out."""
+
+    @property
+    def prints(self) -> bool:
+        """Whether any handler prints."""
+        ...
+
+    @property
+    def printed(self) -> bool:
+        """Whether something was printed that is not written out."""
+        ...
+
+    def flush(self) -> None:
+        """Write out what was printed, and how much was lost. While the loop rests."""
         ...

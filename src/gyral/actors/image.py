@@ -106,8 +106,12 @@ def put_image(world: World, image: Image) -> None:
     rows, words = min(len(cells), len(image.cells)), min(g.cell_words, image.cells.shape[1])
     cells[:rows, :words] = image.cells[:rows, :words]
     if image.dedup.size and g.dedup:
-        _region(world, "dedup", g.capacity, 2 * g.dedup)[:count, : image.dedup.shape[1]] = image.dedup
+        width = 2 * min(g.dedup, image.dedup.shape[1] // 2)
+        _region(world, "dedup", g.capacity, 2 * g.dedup)[:count, :width] = image.dedup[:, :width]
     for queued in image.queued:
+        if g.workers == image.workers and queued.priority < g.priorities:
+            _push_all(world, queued)
+            continue
         for message in queued.messages:
             _push(world, queued, message)
     for aside in image.aside:
@@ -188,6 +192,20 @@ def _push(world: World, queued: Queued, message: Words) -> None:
     world.arena[start : start + words] = message[:words]
     world.arena[start + wire.STAMP] = tail + 1
     header[wire.LN_TAIL] = tail + 1
+
+
+def _push_all(world: World, queued: Queued) -> None:
+    """All messages of a lane into the same lane of another arena, which is empty."""
+    g, count = world.geometry, len(queued.messages)
+    destination = int(queued.messages[0, wire.DEST]) % g.workers
+    header = world.lanes[g.lane(destination, queued.source, queued.priority)]
+    if count > int(header[wire.LN_MASK]) + 1:
+        raise InternalError("a lane of the new arena is too short for the messages of the old one")
+    slots = _region_at(world, int(header[wire.LN_SLOTS_AT]), count, g.stride)
+    words = min(queued.messages.shape[1], g.stride)
+    slots[:, :words] = queued.messages[:, :words]
+    slots[:, wire.STAMP] = np.arange(1, count + 1)
+    header[wire.LN_TAIL] = count
 
 
 def _put_aside(world: World, aside: Aside, image: Image) -> None:

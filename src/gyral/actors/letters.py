@@ -54,7 +54,11 @@ class Letters:
 
 
 class Inbox:
-    """Messages that actors sent to the host, in the order each sent them."""
+    """Messages that actors sent to the host, in the order each sent them.
+
+    `listeners` are called with each letter, on a thread of the system's own. `dropped` counts letters that
+    found no room.
+    """
 
     def __init__(self, room: int) -> None:
         self._queue: queue.Queue[Letter] = queue.Queue(room)
@@ -62,13 +66,16 @@ class Inbox:
         self.dropped = 0
 
     def add(self, letter: Letter) -> None:
-        """Append a letter, and hand it to listeners."""
-        for listener in list(self.listeners):
-            listener(letter)
+        """Append a letter; one that finds no room is counted."""
         try:
             self._queue.put_nowait(letter)
         except queue.Full:
             self.dropped += 1
+
+    def tell(self, letter: Letter) -> None:
+        """Hand a letter to listeners."""
+        for listener in list(self.listeners):
+            listener(letter)
 
     def get(self, timeout: float | None = None) -> Letter:
         """The oldest letter; waits for one. TimeoutError when none comes within `timeout` seconds."""

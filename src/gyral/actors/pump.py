@@ -1,23 +1,37 @@
-"""The thread that carries what a loop says to the host: records, replies that are awaited, hangs."""
+"""The thread that carries what a loop says to the host: records, replies that are awaited, alarms."""
 
 from __future__ import annotations
 
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-EVENTS, REPLIES, HANG, STALL, HOST = 1, 2, 4, 8, 16
+from gyral.core.errors import StateError
+
+EVENTS, REPLIES, HANG, STALL = 1, 2, 4, 8
 """Bits of what `Mail.wait_events` gives."""
-AT_ONCE = 256
+WAIT_SECONDS, PRINT_SECONDS = 1.0, 0.02
+
+
+class Pumped(Protocol):
+    """What the pump serves."""
+
+    def rung(self, flags: int) -> float:
+        """The loop rang, or time passed; how long to wait for the next ring, in seconds."""
+        ...
+
+    def note(self, error: BaseException) -> None:
+        """Keep what went wrong on the pump's thread."""
+        ...
 
 
 class Pump:
-    """Waits natively and hands on; it holds its system weakly, so that a dropped system ends."""
+    """Waits natively and hands on; it holds what it serves weakly, so that a dropped system ends."""
 
-    def __init__(self, mail: Any, receive: Callable[[Any], None], hung: Callable[[], None]) -> None:
+    def __init__(self, mail: Any, served: Pumped) -> None:
         self._mail = mail
-        self._receive, self._hung = weakref.WeakMethod(receive), weakref.WeakMethod(hung)
+        self._served = weakref.ref(served)
         self._awaited: dict[Any, Callable[[], None]] = {}
         self._lock = threading.Lock()
         self._ending = False
@@ -35,39 +49,46 @@ class Pump:
         with self._lock:
             self._awaited.pop(token, None)
 
-    def drain(self) -> None:
-        """Hand on every record there is now."""
-        receive = self._receive()
-        while receive is not None:
-            found = self._mail.take_events(AT_ONCE)
-            for event in found:
-                receive(event)
-            if len(found) < AT_ONCE:
-                return
+    def answer(self, everybody: bool = False) -> None:
+        """Call those whose reply is there, or everybody who waits."""
+        with self._lock:
+            ready = [token for token in self._awaited if everybody or self._mail.ask_poll(token)]
+            calls = [self._awaited.pop(token) for token in ready]
+        for call in calls:
+            self._attempt(call)
 
     def end(self) -> None:
-        """End the thread, once what is there was handed on."""
+        """End the thread, once what it does is done."""
         self._ending = True
-        self._mail.wake_host()
+        try:
+            self._mail.wake_host()
+        except StateError:
+            pass  # closed: the thread has seen it
         if threading.current_thread() is not self._thread:
             self._thread.join(10.0)
 
-    def _run(self) -> None:
-        while not self._ending:
-            flags = self._mail.wait_events(1.0)
-            if self._receive() is None:
-                return
-            self._answer()
-            if flags & (EVENTS | HOST):
-                self.drain()
-            hung = self._hung()
-            if flags & HANG and hung is not None:
-                hung()
-        self.drain()
-
-    def _answer(self) -> None:
-        with self._lock:
-            ready = [token for token in self._awaited if self._mail.ask_poll(token)]
-            calls = [self._awaited.pop(token) for token in ready]
-        for call in calls:
+    def _attempt(self, call: Callable[[], None]) -> None:
+        try:
             call()
+        except BaseException as error:  # noqa: BLE001  closing the system raises it
+            served = self._served()
+            if served is not None:
+                served.note(error)
+
+    def _run(self) -> None:
+        seconds = WAIT_SECONDS
+        while not self._ending:
+            try:
+                flags = self._mail.wait_events(seconds)
+                self.answer()
+            except StateError:
+                self.answer(True)  # the loop is lost: who waits finds that out
+                return
+            served = self._served()
+            if served is None:
+                return
+            try:
+                seconds = served.rung(flags)
+            except BaseException as error:  # noqa: BLE001  closing the system raises it
+                served.note(error)
+            del served

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,18 +44,36 @@ class Roster:
 
     def enrol(self, kind: ActorKind) -> int:
         """Take in a class and all messages that it names."""
+        self.messages = self.numbered(kind)
         self.kinds.append(kind)
+        return len(self.kinds) - 1
+
+    def numbered(self, kind: ActorKind) -> dict[Any, int]:
+        """All messages with their numbers, once those that a class names are there too."""
+        found = dict(self.messages)
         functions = [f for f in vars(kind.python).values() if hasattr(f, "__code__")]
         for message in (*(h.message for h in kind.handlers), *messages_of(functions)):
-            if message not in self.messages:
-                if len(self.messages) >= MAX_MESSAGES:
+            if message not in found:
+                if len(found) >= MAX_MESSAGES:
                     raise UserError(f"a system knows at most {MAX_MESSAGES} types of message")
-                self.messages[message] = len(self.messages) + 1
-        return len(self.kinds) - 1
+                found[message] = len(found) + 1
+        return found
 
     def message(self, number: int) -> Any:
         """The message class of a number."""
         return next((m for m, n in self.messages.items() if n == number), None)
+
+    def free_names(self, names: Sequence[str] | None, n: int) -> Sequence[str]:
+        """The names of `n` new actors, empty for those without. UserError when one is taken."""
+        if names is None:
+            return [""] * n
+        if len(names) != n:
+            raise UserError(f"{n} actors have {n} names, not {len(names)}")
+        given = [name for name in names if name]
+        for name in given:
+            if name in self.names or given.count(name) > 1:
+                raise UserError(f"there is an actor {name!r} in this system already")
+        return names
 
     def add(self, entry: Entry) -> None:
         """Take in an actor. UserError when its name is taken."""

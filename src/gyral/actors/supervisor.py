@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from gyral.actors.declare import ActorKind, Restart
-from gyral.actors.lifecycle import ALIVE, move
+from gyral.actors.declare import Restart
+from gyral.actors.engine import Engine
+from gyral.actors.lifecycle import move
+from gyral.actors.lives import Lives
 from gyral.actors.roster import Entry
-from gyral.actors.world import World
 from gyral.core import wire
 from gyral.core.clock import Clock
 from gyral.core.events import ActorFailed, emit
 
-
-class Supervised(Protocol):
-    """What a supervisor needs of the system it serves."""
-
-    name: str
-
-    def quiet(self) -> AbstractContextManager[World]:
-        """The loop stands at message boundaries while the block runs."""
-        ...
-
-    def entry(self, slot: int) -> Entry:
-        """What the host knows of an actor."""
-        ...
-
-    def kind(self, entry: Entry) -> ActorKind:
-        """An actor's class."""
-        ...
-
-    def reset_fields(self, entry: Entry) -> None:
-        """Give an actor the fields it was spawned with."""
-        ...
-
-    def recheck(self, slot: int) -> None:
-        """Let an actor's worker look at what was put aside for it."""
-        ...
+RESETS = (wire.ACTIVE, wire.PAUSED, wire.FAILING, wire.DRAINING)
+"""States in which an actor is restarted with the one beside it that failed."""
 
 
 @dataclass(slots=True)
@@ -51,41 +27,47 @@ class Group:
 
 
 class Supervisor:
-    """Applies the policies of classes and groups. Acts under the loop's pause."""
+    """Applies the policies of classes and groups, under the loop's pause. `clock` tells the budgets' time."""
 
-    def __init__(self, system: Supervised, clock: Clock) -> None:
-        self._system, self._clock = system, clock
+    def __init__(self, engine: Engine, lives: Lives, clock: Clock) -> None:
+        self._engine, self._lives, self._clock = engine, lives, clock
 
     def failed(self, slot: int, generation: int, reason: str) -> None:
         """A handler of an actor failed; `reason` says where and why."""
-        system = self._system
-        with system.quiet() as world:
+        engine = self._engine
+        with engine.quiet() as world:
             control = world.control(slot)
             if control[wire.CT_STATE] != wire.FAILING or control[wire.CT_GENERATION] != generation:
                 return
-            entry = system.entry(slot)
-            kind = system.kind(entry)
-            policy = kind.on_failure
-            if policy in ("restart", "resume") and not self._within_budget(
-                entry, kind.max_restarts, kind.window
-            ):
-                policy = "escalate" if entry.group is not None else "fail"
-            if policy == "resume":
-                move(control, wire.ACTIVE, entry.name)
-            elif policy == "restart":
-                for other in self._together(entry, kind.restart):
-                    self._restart(other)
-            elif policy == "stop":
-                move(control, wire.TERMINATED, entry.name)
-            elif policy == "escalate" and entry.group is not None:
-                for member in entry.group.members:
-                    self._fail(member)
-            else:
-                self._fail(slot)
-            system.recheck(slot)
-        emit(ActorFailed(system.name, entry.name or f"#{slot}", policy, reason))
+            entry, name = engine.entry(slot), self._lives.named(slot)
+            policy = self._policy(entry)
+            self._apply(policy, entry)
+        emit(ActorFailed(engine.name, name, policy, reason))
 
-    def _within_budget(self, entry: Entry, most: int, window: float) -> bool:
+    def _policy(self, entry: Entry) -> str:
+        """What is done about a failure: what the class says, while its budget lasts."""
+        kind = self._engine.kind(entry)
+        policy: str = kind.on_failure
+        within = policy not in ("restart", "resume") or self._within(entry, kind.max_restarts, kind.window)
+        if not within:
+            policy = "escalate"
+        return "fail" if policy == "escalate" and entry.group is None else policy
+
+    def _apply(self, policy: str, entry: Entry) -> None:
+        if policy == "resume":
+            self._lives.revive(entry.slot)
+        elif policy == "restart":
+            for other in self._together(entry):
+                self._restart(other)
+        elif policy == "stop":
+            self._end(entry.slot)
+        elif policy == "escalate":
+            for member in list(entry.group.members):
+                self._fail(member)
+        else:
+            self._fail(entry.slot)
+
+    def _within(self, entry: Entry, most: int, window: float) -> bool:
         now = self._clock()
         entry.restarts[:] = [t for t in entry.restarts if now - t < window]
         if len(entry.restarts) >= most:
@@ -93,31 +75,37 @@ class Supervisor:
         entry.restarts.append(now)
         return True
 
-    def _together(self, entry: Entry, own: Restart) -> list[Entry]:
+    def _together(self, entry: Entry) -> list[Entry]:
         """Who is restarted with an actor, itself included."""
         group: Group | None = entry.group
-        rule = group.restart if group is not None else own
-        if group is None or rule == "one_for_one":
+        if group is None or group.restart == "one_for_one":
             return [entry]
         members = group.members
-        if rule == "rest_for_one":
+        if group.restart == "rest_for_one":
             members = members[members.index(entry.slot) :]
-        return [self._system.entry(slot) for slot in members]
+        return [self._engine.entry(slot) for slot in members]
 
     def _restart(self, entry: Entry) -> None:
-        system = self._system
-        with system.quiet() as world:
-            control = world.control(entry.slot)
-            if int(control[wire.CT_STATE]) not in (*ALIVE, wire.FAILED):
-                return
-            system.reset_fields(entry)
-            control[wire.CT_STATE] = wire.ACTIVE
-            control[wire.CT_RESTARTS] += 1
-            system.recheck(entry.slot)
+        """Give an actor its first fields again. One that is paused stays so, and one that drains goes on."""
+        control = self._engine.world.control(entry.slot)
+        if control[wire.CT_STATE] not in RESETS:
+            return
+        self._engine.reset_fields(entry)
+        control[wire.CT_RESTARTS] += 1
+        if control[wire.CT_STATE] == wire.FAILING:
+            self._lives.revive(entry.slot)
 
     def _fail(self, slot: int) -> None:
-        with self._system.quiet() as world:
-            control = world.control(slot)
-            if int(control[wire.CT_STATE]) in ALIVE:
-                control[wire.CT_STATE] = wire.FAILED
-                self._system.recheck(slot)
+        """End an actor that nothing more can be done for; its fields can still be read."""
+        control = self._engine.world.control(slot)
+        if control[wire.CT_FLAGS] & wire.STOPS:
+            self._end(slot)
+        elif control[wire.CT_STATE] in RESETS:
+            control[wire.CT_STATE] = wire.FAILED
+            self._engine.recheck(slot)
+
+    def _end(self, slot: int) -> None:
+        control = self._engine.world.control(slot)
+        move(control, wire.TERMINATED, self._lives.named(slot))
+        self._engine.recheck(slot)
+        self._lives.bury()

@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from gyral.actors.accounts import status_of
-from gyral.actors.declare import ActorKind, Restart, kind_of
-from gyral.actors.engine import Engine
+from gyral.actors.asks import ask_many
+from gyral.actors.declare import Restart, kind_of
+from gyral.actors.engine import PAUSE_SECONDS, Engine
+from gyral.actors.hangs import Hang, diagnose
+from gyral.actors.home import Words
 from gyral.actors.hosts import host_for
-from gyral.actors.letters import REASONS, Inbox, Letter, Letters
-from gyral.actors.lifecycle import ALIVE, NAMES, move
-from gyral.actors.message import read_message
-from gyral.actors.pump import Pump
+from gyral.actors.letters import Inbox, Letter
+from gyral.actors.lives import Lives
+from gyral.actors.migration import Migrate
+from gyral.actors.pump import EVENTS, HANG, PRINT_SECONDS, STALL, WAIT_SECONDS, Pump
+from gyral.actors.reception import Reception
 from gyral.actors.records import read_fields
 from gyral.actors.ref import Ref, Status
 from gyral.actors.roster import Entry
+from gyral.actors.spawning import columns_of, pools_of
+from gyral.actors.stats import stats_of
 from gyral.actors.supervisor import Group, Supervisor
 from gyral.actors.topics import Topics
 from gyral.actors.world import World
 from gyral.core import wire
 from gyral.core.clock import MONOTONIC, Clock
-from gyral.core.errors import ActorStopped, StateError, UserError
-from gyral.core.report import reason
+from gyral.core.errors import GyralError, StateError, UserError
+from gyral.core.events import ActorHung, ActorsStalled, emit
+from gyral.core.wire import REF
 from gyral.runtime.device import Device, device
 
 SPINS = 4096
+ABORT_SECONDS = 1.0
+FIRST_NAP, LONGEST_NAP = 20e-6, 1e-3
 
 
 class ActorSystem:
@@ -39,8 +49,10 @@ class ActorSystem:
 
     `workers`: threads or blocks that run actors. `spins`: idle turns of a worker before it parks. `stall`:
     seconds after which messages that nobody has room for go to the dead letters. `hang_after`: seconds a
-    handler may run. `grace`: seconds the end of the block waits for what is still queued. `priorities`: 2 for
-    urgent messages besides ordinary ones. `depth`: slots of the lane between two workers.
+    handler may run; then its loop is ended and its actor has failed; None is for ever. `grace`: seconds the
+    end of the block waits for what is still queued. `priorities`: 2 for urgent messages besides ordinary
+    ones. `depth`: slots of the lane between two workers. `letters`: how many dead letters are kept, and how
+    many messages the inbox holds. `clock` tells the time of restart budgets.
     """
 
     def __init__(
@@ -51,7 +63,7 @@ class ActorSystem:
         name: str = "actors",
         spins: int = SPINS,
         stall: float = 1.0,
-        hang_after: float = 5.0,
+        hang_after: float | None = 5.0,
         grace: float = 1.0,
         priorities: int = 1,
         depth: int = 4096,
@@ -60,17 +72,35 @@ class ActorSystem:
     ) -> None:
         self.name, self.grace = name, grace
         self.device = _device(device)
-        host = host_for(self.device, spins, stall, hang_after)
-        self._engine = Engine(
-            name, self.device, host, workers or min(2, os.cpu_count() or 1), priorities, depth
-        )
-        self._supervisor = Supervisor(self, clock)
+        host = host_for(self.device, spins, stall, hang_after or 0.0)
+        patience = hang_after or PAUSE_SECONDS
+        count = workers or min(2, os.cpu_count() or 1)
+        self._engine = Engine(name, self.device, host, count, priorities, depth, patience)
+        self._hang_after = hang_after
         self._topics = Topics()
-        self._dead, self._inbox = Letters(letters), Inbox(letters)
+        self._lives = Lives(self._engine, self._topics)
+        self._engine.home = Words(self._engine, self._lives)
+        self._supervisor = Supervisor(self._engine, self._lives, clock)
+        self._reception = Reception(name, self._engine, letters, _weakly(self))
+        self._connect()
         self._pump: Pump | None = None
         self._groups: list[Group] = []
-        self._closed = False
+        self._closing = self._closed = False
         self._owner = os.getpid()
+        self._end = weakref.finalize(self, _abandon, self._engine, self._owner)
+
+    def _connect(self) -> None:
+        reception, me = self._reception, weakref.ref(self)
+
+        def failed(slot: int, generation: int, why: str) -> None:
+            system = me()
+            if system is not None and not system._closed:
+                system._supervisor.failed(slot, generation, why)
+
+        reception.failed = failed
+        reception.ended = self._lives.bury
+        reception.remains = self._lives.remains
+        self._engine.before_epoch = reception.relaunched
 
     # Life.
 
@@ -80,7 +110,12 @@ class ActorSystem:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        found = self._shut()
+        if error is None:
+            _raise(self.name, found)
+            return
+        for other in found:
+            error.add_note(f"{self.name} met this on a thread of its own: {other!r}")
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,26 +123,70 @@ class ActorSystem:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.__exit__(kind, error, trace)
 
     def close(self) -> None:
-        """End all actors, once what is queued was handled or `grace` seconds have passed."""
-        with self._engine.lock:
-            if self._closed or os.getpid() != self._owner:
-                return
-            if self._engine.running:
-                self._settle(self.grace)
-                self._closed = True
-                self._engine.stop(self.grace + 1.0)
-            self._closed = True
-        if self._pump is not None:
-            self._pump.end()
+        """End all actors, once what is queued was handled or `grace` seconds have passed.
 
-    def _settle(self, seconds: float) -> None:
-        """Wait until nothing is queued, for so long at most."""
-        until = time.perf_counter() + seconds
-        while self.queued and time.perf_counter() < until:
-            time.sleep(0.0005)
+        What is still queued then goes to the dead letters; asks that wait end in LoopLost. Raises what went
+        wrong on the system's own threads, such as an error of a listener.
+        """
+        _raise(self.name, self._shut())
+
+    def _shut(self) -> list[BaseException]:
+        """Close, unless that was done before; what went wrong meanwhile."""
+        with self._engine.lock:
+            if self._closing or os.getpid() != self._owner:
+                return []
+            self._closing = True
+        reception = self._reception
+        if self._engine.running:
+            try:
+                self.settle(self.grace)
+            except GyralError as error:  # a loop that is lost is closed all the same
+                reception.note(error)
+            self._closed = True
+            self._end_loop()
+        self._closed = True
+        self._end.detach()
+        return reception.trouble
+
+    def _end_loop(self) -> None:
+        engine, reception = self._engine, self._reception
+        try:
+            ended = engine.stop(self.grace + 1.0)
+            reception.drain()
+            if ended:
+                reception.bury_queue("the system was closed")
+            engine.flush()
+        except GyralError as error:
+            reception.note(error)
+        with suppress(StateError):
+            engine.host.mail.end_asks()
+        if self._pump is not None:
+            self._pump.answer(True)
+            self._pump.end()
+        engine.host.mail.close()
+
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is queued and every failure was dealt with; False after `timeout` seconds."""
+        until = None if timeout is None else time.perf_counter() + timeout
+        nap = FIRST_NAP
+        while True:
+            quiet = self.queued == 0
+            self._reception.drain()
+            if quiet and self._is_settled():
+                return True
+            if until is not None and time.perf_counter() >= until:
+                return False
+            time.sleep(nap)
+            nap = min(2 * nap, LONGEST_NAP)
+
+    def _is_settled(self) -> bool:
+        if not self._engine.running:
+            return True
+        failing = (self._engine.world.controls[:, wire.CT_STATE] == wire.FAILING).any()
+        return not failing and self._reception.idle and self.queued == 0
 
     @property
     def way(self) -> str:
@@ -125,8 +204,8 @@ class ActorSystem:
         if not self._engine.running:
             return 0
         world = self._engine.world
-        done = int(world.done.sum(dtype=np.uint64))
-        return max(0, int(world.sent.sum(dtype=np.uint64)) - done)
+        done = world.done.copy()
+        return max(0, int((world.sent - done).view(np.int32).sum(dtype=np.int64)))
 
     # Actors.
 
@@ -135,23 +214,42 @@ class ActorSystem:
         return self.spawn_many(cls, 1, names=[name] if name else None, **fields)[0]
 
     def spawn_many(self, cls: type, n: int, names: Sequence[str] | None = None, **fields: Any) -> list[Ref]:
-        """`n` new actors; a field given as a sequence of length `n` has one value for each."""
+        """`n` new actors; a field given as a sequence of length `n` has one value for each.
+
+        None of them lives when one cannot be made.
+        """
         kind = kind_of(cls)
-        columns = [_column(kind, field, value, n) for field, value in fields.items()]
+        given = columns_of(kind, fields, n)
         with self._engine.lock:
             self._check_open()
-            given = [dict(column(k) for column in columns) for k in range(n)]
-            number = self._engine.room_for(kind, n, _pools(kind, given))
+            called = self._engine.roster.free_names(names, n)
+            number = self._engine.room_for(kind, n, pools_of(kind, given))
             self._start_pump()
             with self._engine.quiet():
-                made = [
-                    self._engine.born(number, own, names[k] if names else "") for k, own in enumerate(given)
-                ]
+                made = self._engine.born_many(number, given, called)
             for entry in made:
                 if self._groups:
                     entry.group = self._groups[-1]
                     entry.group.members.append(entry.slot)
             return [self._ref(entry) for entry in made]
+
+    def replace(self, old: type, new: type, migrate: Migrate | None = None) -> None:
+        """Give all actors of a class the handlers of another; references and queued messages stay.
+
+        The new class is compiled before the loop stops. Its fields lie in memory as the old one's, or
+        `migrate` makes them of those, dict to dict; restarts make theirs of the spawn values. Messages for
+        which there is no handler any more become dead letters. UserError, CompileError: nothing has changed.
+        """
+        before, after = kind_of(old), kind_of(new)
+        with self._engine.lock:
+            self._check_open()
+            number = self._engine.roster.number(before)
+            if number is None:
+                raise UserError(f"{self.name} has no actors of {before.name}")
+            if self._engine.roster.number(after) is not None and after is not before:
+                raise UserError(f"{after.name} is a class of {self.name} already")
+            self._engine.replace(number, after, migrate)
+        self._reception.act()
 
     def lookup(self, name: str) -> Any:
         """The actor of a name; for a pattern with `*`, `?` or `[…]` a list. UserError when there is none."""
@@ -182,16 +280,20 @@ class ActorSystem:
             ref.tell(message)
         return len(reached)
 
+    def ask_many(self, refs: Sequence[Ref], message: Any, timeout: float | None = None) -> list[Any]:
+        """Ask many actors at once; a reply, or the error of an ask, for each, in order."""
+        return ask_many(self, [(ref, message) for ref in refs], timeout)
+
     @property
     def inbox(self) -> Inbox:
         """What actors sent to the host."""
-        return self._inbox
+        return self._reception.inbox
 
     def dead_letters(self) -> list[Letter]:
         """Messages that nobody handled, oldest first; the oldest are dropped when there are too many."""
-        if self._pump is not None:
-            self._pump.drain()
-        return self._dead.all()
+        if not self._closed:
+            self._reception.read()
+        return self._reception.dead.all()
 
     def actors(self) -> list[Status]:
         """Everybody who lives here, at a glance."""
@@ -199,46 +301,52 @@ class ActorSystem:
             if not self._engine.running:
                 return []
             states = self._engine.world.controls[:, wire.CT_STATE]
-            return [self._status(int(slot)) for slot in np.flatnonzero(states != wire.FREE)]
+            return [self._lives.seen(int(slot)) for slot in np.flatnonzero(states != wire.FREE)]
+
+    def stats(self) -> dict[str, Any]:
+        """All counters, as JSON takes them: of the system, its workers, and under "actors" of everybody."""
+        with self._engine.lock:
+            found = stats_of(self.name, self.device.name, self._engine, self._reception)
+            return found | {"queued": self.queued, "actors": [asdict(status) for status in self.actors()]}
+
+    def hangs(self) -> list[Hang]:
+        """Workers whose handler runs for longer than `hang_after`: whose, where, and what waits."""
+        if not self._engine.running:
+            return []
+        return diagnose(self._engine, self._lives)
 
     # What references ask for.
 
     def state_of(self, slot: int, gen: int) -> dict[str, Any]:
         """The fields of an actor, between two messages."""
         with self.quiet() as world:
-            control = self._control(world, slot, gen)
+            control = self._lives.control(world, slot, gen)
             table = world.tables[int(control[wire.CT_CLASS])]
-            return read_fields(table, int(control[wire.CT_ROW]))
+            found = read_fields(table, int(control[wire.CT_ROW]))
+            for one in table.kind.fields:
+                if one.type == REF and one.kind == "state":
+                    value = found[one.name]
+                    found[one.name] = self.known(int(value["slot"]), int(value["gen"]))
+            return found
 
     def status_of(self, slot: int, gen: int) -> Status:
-        """An actor's counters."""
-        self._control(self._engine.world, slot, gen)
-        return self._status(slot)
+        """An actor's counters; the last ones of an actor that ended."""
+        return self._lives.status(slot, gen)
 
     def stop_actor(self, slot: int, gen: int) -> None:
         """Let an actor end once its queue is empty."""
-        with self.quiet() as world:
-            control = self._control(world, slot, gen)
-            if int(control[wire.CT_STATE]) not in ALIVE:
-                return
-            self._topics.drop(slot)
-            empty = world.sent[:, slot].sum() == world.done[:, slot].sum()
-            if empty or int(control[wire.CT_STATE]) != wire.ACTIVE:
-                control[wire.CT_STATE] = wire.TERMINATED
-                self.recheck(slot)
-            else:
-                move(control, wire.DRAINING, self._named(slot))
+        self._check_open()
+        self._lives.stop(slot, gen)
 
     def pause_actor(self, slot: int, gen: int) -> None:
         """Let an actor's messages wait."""
-        with self.quiet() as world:
-            move(self._control(world, slot, gen), wire.PAUSED, self._named(slot))
+        self._check_open()
+        self._lives.pause(slot, gen)
 
     def resume_actor(self, slot: int, gen: int) -> None:
         """Let an actor take messages again."""
-        with self.quiet() as world:
-            move(self._control(world, slot, gen), wire.ACTIVE, self._named(slot))
-            self.recheck(slot)
+        self._check_open()
+        self._lives.resume(slot, gen)
 
     def subscribe(self, pattern: str, ref: Ref) -> None:
         """Let an actor get what is published."""
@@ -258,101 +366,63 @@ class ActorSystem:
         if self._pump is not None:
             self._pump.forget(token)
 
-    # What the supervisor needs.
-
     def quiet(self) -> AbstractContextManager[World]:
         """The loop stands at message boundaries while the block runs."""
         self._check_open()
         return self._engine.quiet()
 
-    def entry(self, slot: int) -> Entry:
-        """What the host knows of an actor."""
-        return self._engine.entry(slot)
-
-    def kind(self, entry: Entry) -> ActorKind:
-        """An actor's class."""
-        return self._engine.kind(entry)
-
-    def reset_fields(self, entry: Entry) -> None:
-        """Give an actor the fields it was spawned with."""
-        self._engine.reset_fields(entry)
-
-    def recheck(self, slot: int) -> None:
-        """Let an actor's worker look at what was put aside for it."""
-        self._engine.recheck(slot)
+    def why(self, site: int) -> str:
+        """Where and why a handler failed."""
+        return self._engine.sites.why(site)
 
     # What the loop says.
 
-    def _received(self, event: Any) -> None:
-        code, slot, generation, detail, data = event
-        letter = self._letter(code, slot, detail, data)
-        if code == wire.EVENT_INBOX:
-            self._inbox.add(letter)
-            return
-        self._dead.add(letter)
-        if code == wire.EVENT_FAILED and not self._closed:
-            self._supervisor.failed(slot, generation, letter.detail)
+    def rung(self, flags: int) -> float:
+        """The loop rang, or time passed; how long to wait for the next ring, in seconds."""
+        if flags & EVENTS:
+            self._reception.drain()
+        if flags & HANG:
+            self._hung()
+        if flags & STALL:
+            stalled = self._engine.world.workers[:, wire.WK_STALLED]
+            for worker in np.flatnonzero(stalled):
+                emit(ActorsStalled(self.name, int(worker)))
+        return PRINT_SECONDS if self._engine.flush() else WAIT_SECONDS
 
-    def _letter(self, code: int, slot: int, detail: int, data: bytes) -> Letter:
-        words = np.frombuffer(data, np.uint32)
-        kind, gens = int(words[wire.KIND]), int(words[wire.GENS])
-        start = wire.EXTENDED_WORDS if kind & wire.EXTENDED else wire.HEADER_WORDS
-        message_class = self._engine.roster.message(kind & (1 << wire.TYPE_BITS) - 1)
-        message = None
-        if message_class is not None:
-            message = read_message(message_class, data[4 * start :])
-        sender = self._known(int(words[wire.SOURCE]), gens >> 16)
-        receiver = self._known(int(words[wire.DEST]), gens & 0xFFFF)
-        if code == wire.EVENT_FAILED:
-            text = self.why(detail)
-        elif code == wire.EVENT_DEAD:
-            text = "no room" if detail == wire.EVENT_OVERFLOW else NAMES.get(detail, "no handler")
-        else:
-            text = ""
-        return Letter(message, sender, receiver, REASONS.get(code, "inbox"), text)
-
-    def why(self, site: int) -> str:
-        """Where and why a handler failed."""
-        if site == wire.SITE_OUTBOX:
-            return "it sent more messages than it said it would (OutboxFull); give @gy.actor sends="
-        return reason(self._engine.sites[site])
+    def note(self, error: BaseException) -> None:
+        """Keep what went wrong on a thread of the system's own."""
+        self._reception.note(error)
 
     def _hung(self) -> None:
-        """A handler runs for longer than it may."""
+        """A handler runs for longer than it may: say so, and make it fail where its loops can be ended."""
+        for hang in self.hangs():
+            emit(ActorHung(self.name, hang.actor, hang.worker, str(hang)))
+            # Whoever holds the lock to pause the loop does it instead.
+            if self._engine.lock.acquire(timeout=ABORT_SECONDS):
+                try:
+                    self._engine.host.mail.abort(hang.worker, ABORT_SECONDS)
+                finally:
+                    self._engine.lock.release()
 
     # Inside.
 
     def _start_pump(self) -> None:
         if self._pump is None:
-            self._pump = Pump(self._engine.host.mail, self._received, self._hung)
+            self._pump = Pump(self._engine.host.mail, self)
 
     def _ref(self, entry: Entry) -> Ref:
         made = Ref(self._engine.host.mail, entry.slot, entry.generation, self._engine.accepts(entry.number))
         made._home, made.name = self, entry.name
         return made
 
-    def _known(self, slot: int, generation: int) -> Any:
+    def known(self, slot: int, generation: int) -> Any:
         """A reference to whoever sent a message, or got it; None for the host and for those long gone."""
         if slot >= self._engine.world.geometry.capacity:
             return None
         control = self._engine.world.control(slot)
-        return self._ref(self._engine.entry(slot)) if control[wire.CT_GENERATION] == generation else None
-
-    def _control(self, world: World, slot: int, gen: int) -> Any:
-        control = world.control(slot)
-        if int(control[wire.CT_GENERATION]) != gen & 0xFFFF or control[wire.CT_STATE] == wire.FREE:
-            raise ActorStopped(f"actor #{slot} of {self.name} has ended, and its place is another's")
-        return control
-
-    def _status(self, slot: int) -> Status:
-        entry = self._engine.entry(slot)
-        site = int(self._engine.world.control(slot)[wire.CT_ERROR_SITE])
-        text = self.why(site - 1) if site else ""
-        return status_of(self._engine.world, slot, self._named(slot), self._engine.kind(entry).name, text)
-
-    def _named(self, slot: int) -> str:
-        entry = self._engine.roster.entries.get(slot)
-        return entry.name if entry is not None and entry.name else f"#{slot}"
+        if control[wire.CT_GENERATION] != generation & 0xFFFF or control[wire.CT_STATE] == wire.FREE:
+            return None
+        return self._ref(self._engine.entry(slot))
 
     def _check_open(self) -> None:
         if os.getpid() != self._owner:
@@ -361,22 +431,32 @@ class ActorSystem:
             raise StateError(f"{self.name} was closed")
 
 
+def _weakly(system: ActorSystem) -> Callable[[int, int], Any]:
+    """How to find references by slot and generation without keeping the system alive."""
+    me = weakref.ref(system)
+
+    def known(slot: int, generation: int) -> Any:
+        found = me()
+        return None if found is None else found.known(slot, generation)
+
+    return known
+
+
 def _device(given: str | Device) -> Device:
     return given if isinstance(given, Device) else device(given)
 
 
-def _column(kind: ActorKind, name: str, value: Any, n: int) -> Callable[[int], tuple[str, Any]]:
-    """One field of many actors: its name and value by number."""
-    one = kind.field(name)
-    if one is None:
-        names = ", ".join(f.name for f in kind.fields) or "none"
-        raise UserError(f"{kind.name} has no field {name!r}; its fields are {names}")
-    if one.kind == "state" and n > 1 and isinstance(value, (list, np.ndarray)) and len(value) == n:
-        return lambda k: (name, value[k])
-    return lambda k: (name, value)
+def _raise(name: str, found: list[BaseException]) -> None:
+    """Raise what was found: one as it is, several together."""
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise BaseExceptionGroup(f"{name} met these on threads of its own", found)
 
 
-def _pools(kind: ActorKind, given: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Elements that new actors need in the pools of their class."""
-    buffers = [one.name for one in kind.fields if one.kind == "buffer"]
-    return {name: sum(np.asarray(own.get(name, ())).size for own in given) for name in buffers}
+def _abandon(engine: Engine, owner: int) -> None:
+    """End the loop of a system that nobody closed: it was dropped, or the process ends."""
+    if os.getpid() == owner and engine.running:
+        with suppress(GyralError):
+            engine.stop(ABORT_SECONDS)
+            engine.host.mail.close()

@@ -16,7 +16,9 @@ from gyral.core.report import fault, printed
 _HEADER = 10
 _NO_FAULT = (1 << 63) - 1
 _PRINTS = 4096
-_FAULT_THREAD, _FAULT_SITE, _FAULT_VALUES, _CAPACITY, _COUNT, _WORDS = 1, 2, 3, 7, 8, 9
+PRINTED = 8
+"""The word of a record that counts prints."""
+_FAULT_THREAD, _FAULT_SITE, _FAULT_VALUES, _CAPACITY, _COUNT, _WORDS = 1, 2, 3, 7, PRINTED, 9
 
 
 def new_record(signature: Signature) -> array[int]:
