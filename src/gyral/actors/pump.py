@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gyral.core.errors import StateError
 
-EVENTS, REPLIES, HANG, STALL = 1, 2, 4, 8
+EVENTS, REPLIES, HANG, STALL, WOKEN = 1, 2, 4, 8, 16
 """Bits of what `Mail.wait_events` gives."""
 WAIT_SECONDS, PRINT_SECONDS = 1.0, 0.02
 

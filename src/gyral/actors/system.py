@@ -22,7 +22,7 @@ from gyral.actors.hosts import host_for
 from gyral.actors.letters import Inbox, Letter
 from gyral.actors.lives import Lives
 from gyral.actors.migration import Migrate
-from gyral.actors.pump import EVENTS, HANG, PRINT_SECONDS, STALL, WAIT_SECONDS, Pump
+from gyral.actors.pump import EVENTS, HANG, PRINT_SECONDS, STALL, WAIT_SECONDS, WOKEN, Pump
 from gyral.actors.reception import Reception
 from gyral.actors.records import read_fields
 from gyral.actors.ref import Ref, Status
@@ -379,7 +379,7 @@ class ActorSystem:
 
     def rung(self, flags: int) -> float:
         """The loop rang, or time passed; how long to wait for the next ring, in seconds."""
-        if flags & EVENTS:
+        if flags & (EVENTS | WOKEN):  # a batched loop wakes the host when its launch left records
             self._reception.drain()
         if flags & HANG:
             self._hung()
