@@ -73,7 +73,7 @@ def test_the_module_is_clean_under_its_own_tests(sanitizer: str, runtime: str, t
     limited = "-DPy_LIMITED_API=0x030b0000"
     module = package / "_native.abi3.so"
     _compile(module, sanitizer, "-shared", "-fPIC", limited, include, *sorted(NATIVE.glob("*.c")))
-    chosen = "plan.py launch.py pool.py shape.py code.py machine.py graph.py device.py".split()
+    chosen = "plan.py launch.py pool.py shape.py code.py machine.py graph.py device.py message.py".split()
     tests = [str(ROOT / f"tests/unit/test_native_{name}") for name in chosen]
     environment = os.environ | {
         "LD_PRELOAD": _runtime(runtime),

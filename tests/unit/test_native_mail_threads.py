@@ -17,10 +17,11 @@ def stage(world: Mailed, worker: int = 0) -> str:
     return world.mail.workers()[worker]["stage"]
 
 
-def until_parked(world: Mailed) -> None:
-    """Return when all workers rest; each look at them is one of up to a million."""
+def until_parked(world: Mailed, parks: int = 1) -> None:
+    """Return when all workers rest, after at least so many times; each look is one of up to a million."""
     for _ in range(1_000_000):
-        if all(worker["stage"] == "parked" for worker in world.mail.workers()):
+        workers = world.mail.workers()
+        if all(worker["stage"] == "parked" and worker["parks"] >= parks for worker in workers):
             return
     raise AssertionError("a worker with nothing to do does not rest")
 
@@ -39,10 +40,9 @@ def test_a_worker_at_rest_is_woken() -> None:
     """A parked worker handles what it is told."""
     with Mailed().go(spin_us=0) as world:
         keeper = world.keeper()
-        for _ in range(20):
-            until_parked(world)
-            assert keeper.ask_sync(Add, 1, timeout=10.0).n > 0
-        assert world.mail.workers()[0]["parks"] >= 20
+        for k in range(20):
+            until_parked(world, parks=k + 1)
+            assert keeper.ask_sync(Add, 1, timeout=10.0) == Total(k + 1)
 
 
 def test_a_failed_check_reaches_who_asked() -> None:
