@@ -149,6 +149,7 @@ class World:
         }  # fmt: skip
         for word, name in places.items():
             a[word] = self.at[name]
+        a[wire.SYS_CELLS] = g.cells
         a[wire.SYS_CELL_WORDS], a[wire.SYS_HELD_ROOM], a[wire.SYS_BATCH] = (
             g.cell_words, g.held_room, self.batch,
         )  # fmt: skip

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _PROGRAM = "gyral.compiler.frontend.program"
 RESERVED = ("me", "sender", "step", "tell", "spawn", "stop")
+MOST_SENDS = 1024
 UNKNOWN_SENDS = 16
 """Sends that are made room for where a handler sends in a loop and does not say how often."""
 
@@ -107,9 +108,8 @@ def actor(declaration: Any = None, /, *, sends: int | dict[str, int] | None = No
     what it returns is the reply. `mailbox`: messages that may wait for an actor from the host. `block`:
     threads that run a handler together. `capacity`: actors of the class that have room from the start.
     `on_failure`: "restart" gives a failed actor its first fields again, "resume" those before the message,
-    "stop" ends it,
-    "escalate" fails its group; `restart` names who else is restarted, at most `max_restarts` times in
-    `window` seconds. `dedup`: idempotency keys an actor remembers. `sends`: the most messages a
+    "stop" ends it, "escalate" fails its group; `restart` names who else is restarted, at most `max_restarts`
+    times in `window` seconds. `dedup`: idempotency keys an actor remembers. `sends`: the most messages a
     handler sends, for all or by method, where that cannot be seen.
     """
     if declaration is None:
@@ -173,11 +173,23 @@ def _handlers(declaration: type, sends: int | dict[str, int] | None) -> tuple[Ha
                 f"{declaration.__name__} handles {message.__name__} in two methods, {other} and {name}; "
                 "a message goes to one"
             )
-        limit = sends.get(name) if isinstance(sends, dict) else sends
-        if limit is None:
-            limit = most_sends(declaration, function)
+        limit = _limit(declaration, function, sends.get(name) if isinstance(sends, dict) else sends)
         found[message] = HandlerDeclared(message, function, limit)
     return tuple(found.values())
+
+
+def _limit(declaration: type, function: FunctionType, said: int | None) -> int:
+    """The most messages a handler sends: as it was said, else as it is seen."""
+    seen = most_sends(declaration, function)
+    if said is None:
+        return seen
+    if not isinstance(said, int) or isinstance(said, bool) or not 0 <= said <= MOST_SENDS:
+        raise UserError(f"sends of {declaration.__name__} is a number from 0 to {MOST_SENDS}, not {said!r}")
+    if not said and seen:
+        raise UserError(
+            f"{declaration.__name__}.{function.__name__} sends messages, and sends=0 says that it sends none"
+        )
+    return said
 
 
 def _message_of(function: FunctionType) -> Any:

@@ -119,6 +119,8 @@ REPLY_NONE, REPLY_STOPPED, REPLY_EXPIRED, REPLY_DUPLICATE, REPLY_FAILED, REPLY_L
 SITE_OUTBOX = NONE - 1
 """The site of a handler that sent more than it said it would."""
 
+# Behind the cells each worker has one of its own, in which its handlers leave their replies.
+
 # A control block: what is known of an actor. W, but for the first words, which H writes at a boundary.
 (
     CT_STATE, CT_GENERATION, CT_CLASS, CT_ROW, CT_MAILBOX, CT_RESTARTS, CT_FLAGS, CT_LINKED,
@@ -199,7 +201,7 @@ class Geometry:
             "lane": self.lanes * LANE_WORDS,
             "out": self.workers * LANE_WORDS,
             "class": self.classes * CLASS_WORDS,
-            "cell": self.cells * self.cell_words,
+            "cell": (self.cells + self.workers) * self.cell_words,
             "control": self.capacity * CONTROL_WORDS,
             "sent": sources * self.capacity,
             "done": sources * self.capacity,

@@ -219,6 +219,7 @@ def handle(arena, world, sys, w, at, slot, control, dest):
                 put(arena, control + wire.CT_ERROR_SITE, detail + 1)
                 put(arena, control + wire.CT_STATE, u32(wire.FAILING))
         elif outcome == DONE:
+            settle(arena, sys, w, at, slot, control, kind)
             if kind & wire.EXTENDED != 0:
                 know(arena, sys, slot, control, dest)
             if read(arena, at + wire.WK_STOPPING) != 0:
@@ -326,20 +327,39 @@ def case(arena, world, sys, w, at, slot, control, dest, kind, role, entry, sends
             restore(arena, world, sys, w, at, slot, control, dest, role, entry)
         else:
             outcome = u32(DONE)
-            bump_wide(arena, control + wire.CT_HANDLED_LO)
-            bump_wide(arena, at + wire.WK_HANDLED_LO)
-            if sends != 0:
-                commit(arena, sys, w, at, control)
-            if kind & wire.ASKED != 0:
-                cell = claim_cell(arena, sys, slot)
-                if cell == 0:
-                    bump(arena, control + wire.CT_LATE)
-                else:
-                    if local_id(0) == 0:
-                        give(arena, cell, reply)
-                    answer(arena, at, slot, cell)
-                    bump(arena, control + wire.CT_REPLIES)
+            if kind & wire.ASKED != 0 and local_id(0) == 0:
+                give(arena, draft_of(arena, sys, w), reply)
     return outcome, site
+
+
+def settle(arena, sys, w, at, slot, control, kind):
+    """Count a message that was handled, publish what its handler sent, and answer who asked."""
+    bump_wide(arena, control + wire.CT_HANDLED_LO)
+    bump_wide(arena, at + wire.WK_HANDLED_LO)
+    commit(arena, sys, w, at, control)
+    if kind & wire.ASKED != 0:
+        cell = claim_cell(arena, sys, slot)
+        if cell == 0:
+            bump(arena, control + wire.CT_LATE)
+        else:
+            copy_reply(arena, cell, draft_of(arena, sys, w))
+            answer(arena, at, slot, cell)
+            bump(arena, control + wire.CT_REPLIES)
+
+
+def draft_of(arena, sys, w):
+    """Where a worker's handlers leave their replies, before it is known whether they are still waited for."""
+    return sys.cell_at + (arena[wire.SYS_CELLS] + w) * sys.cell_words
+
+
+def copy_reply(arena, cell, reply):
+    """Copy a reply into its cell, as long as it is."""
+    if local_id(0) == 0:
+        kind = arena[reply + wire.CE_KIND]
+        arena[cell + wire.CE_KIND] = kind
+        if kind != wire.REPLY_NONE:
+            for k in range(kind >> wire.TYPE_BITS & wire.MAX_PAYLOAD_WORDS):
+                arena[cell + wire.CE_PAYLOAD + u32(k)] = arena[reply + wire.CE_PAYLOAD + u32(k)]
 
 
 def payload_at(arena, slot):
