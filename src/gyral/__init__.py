@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from gyral.actors.fields import Local
     from gyral.actors.message import message
     from gyral.actors.ref import Ref
+    from gyral.actors.simulation import Simulation
     from gyral.actors.system import ActorSystem
     from gyral.jit.batch import Batch
     from gyral.jit.fuse import fuse
@@ -274,6 +275,7 @@ _LATE = {
     "Batch": "gyral.jit.batch:Batch",
     "Local": "gyral.actors.fields:Local",
     "Ref": "gyral.actors.ref:Ref",
+    "Simulation": "gyral.actors.simulation:Simulation",
     "actor": "gyral.actors.declare:actor",
     "message": "gyral.actors.message:message",
     "fuse": "gyral.jit.fuse:fuse",
@@ -306,6 +308,7 @@ __all__ = [
     "MessageExpired",
     "PolicyError",
     "Ref",
+    "Simulation",
     "StateError",
     "Static",
     "Stream",

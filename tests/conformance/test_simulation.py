@@ -1,4 +1,4 @@
-"""A simulation gives what NumPy gives, on every device and in the interpreter, for every boundary and rank."""
+"""A simulation gives what NumPy gives on every device and in the interpreter, for each boundary and rank."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,7 +127,7 @@ def test_a_checkpoint_goes_on_on_another_device(device: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("device", DEVICES[1:])
 def test_batched_steps_stop_between_two_batches(device: str) -> None:
     """A pause on a device that is given batches leaves all blocks at one step, and a resume ends the run."""
-    step, fields, boundary, parameters, reach = CASES["corners, periodic"]
+    step, fields, boundary, *_ = CASES["corners, periodic"]
     with Simulation((9, 18), step, fields, boundary=boundary, device=device) as sim:
         sim.start(200)
         sim.pause()
@@ -142,7 +142,7 @@ def test_batched_steps_stop_between_two_batches(device: str) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 def test_cells_are_injected_everywhere(device: str) -> None:
     """Injected cells are there at the next step, also in the edges that other blocks read."""
-    step, fields, boundary, parameters, reach = CASES["corners, periodic"]
+    step, fields, boundary, *_ = CASES["corners, periodic"]
     start = fields["n"].copy()
     start[0, :] = 77
     start[4:6, 3] = 5
