@@ -78,7 +78,7 @@ class Unit:
     way: str = ""
 
     def is_trusted(self, fn: Callable[..., Any]) -> bool:
-        """Whether a function is part of a resident loop itself, which neither checks nor watches its loops."""
+        """Whether a function is part of a resident loop itself, which neither checks nor watches loops."""
         return self.resident is not None and fn.__module__.startswith(_LIBRARY)
 
 

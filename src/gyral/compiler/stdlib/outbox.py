@@ -184,7 +184,7 @@ def claim_cell(arena, sys, slot):
     armed = corr >> wire.CELL_BITS << 2 | wire.CELL_ARMED
     old = u32(0)
     if local_id(0) == 0:
-        if endless():  # across a bus nothing is exchanged at once: cells that were given up rest until a pause
+        if endless():  # across a bus nothing is exchanged at once: cells given up rest until a pause
             old = atomic_load(arena, cell + wire.CE_STATE, order="acquire")
         else:
             old = atomic_compare_exchange(arena, cell + wire.CE_STATE, armed, armed + 1, order="acq_rel")
