@@ -43,7 +43,7 @@ WORDS = TargetSpec(
 )
 SPECS = {"native": NATIVE, "opencl": OPENCL, "words": WORDS}
 SUMS = Tolerance(relative=1e-5)
-SAMPLE = conformance.cases()[::17]
+SAMPLE = conformance.kernels()[::17]
 
 
 def disagreement(case: Case, spec: TargetSpec) -> list[str]:
@@ -62,7 +62,7 @@ def test_a_row_of_the_language_keeps_its_meaning(case: Case, spec: TargetSpec) -
     assert disagreement(case, spec) == []
 
 
-TOGETHER = [c for c in conformance.cases() if c.row in ("block", "subgroups")]
+TOGETHER = [c for c in conformance.kernels() if c.row in ("block", "subgroups")]
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
@@ -72,7 +72,7 @@ def test_words_of_blocks_and_subgroups_keep_their_meaning(case: Case, spec: Targ
     assert disagreement(case, spec) == []
 
 
-BITS = [c for c in conformance.cases() if c.row in ("bit operations", "casts")]
+BITS = [c for c in conformance.kernels() if c.row in ("bit operations", "casts")]
 
 
 @pytest.mark.parametrize("case", BITS, ids=lambda case: case.id)
@@ -215,7 +215,7 @@ F32 = TargetSpec("llvm", f64=False, gangs="shared", int64_atomics=False, float_a
 @pytest.mark.parametrize("spec", [F32, TargetSpec("llvm", f64=False, int64=False, gangs="shared")])
 def test_f64_is_computed_in_f32_where_that_is_allowed(spec: TargetSpec) -> None:
     """Results are those of f32, stored as f64; what only passes through is not what f32 cannot hold."""
-    cases = [c for c in conformance.cases() if c.id == "E-generics-f64"]
+    cases = [c for c in conformance.kernels() if c.id == "E-generics-f64"]
     assert cases
     for case in cases:
         expected, got = list(case.arguments()), list(case.arguments())

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(
     not has_nvrtc(), reason="no NVRTC: pip install nvidia-cuda-nvrtc cuda-bindings"
 )
 # Every row of the language once, by its last case: the rows differ in what they use, their cases in types.
-ROWS = list({(case.group, case.row): case for case in conformance.cases()}.values())
+ROWS = list({(case.group, case.row): case for case in conformance.kernels()}.values())
 
 
 def emitted(case: Case, features: Sequence[str], check: Any = "off") -> Emitted:
@@ -82,6 +82,6 @@ def test_an_array_that_is_only_loaded_atomically_compiles() -> None:
 
 def test_a_small_kernel_takes_few_registers() -> None:
     """Fixed parts of a kernel, such as unfolding of grids, do not fill the register file."""
-    case = next(case for case in conformance.cases() if case.row == "aliasing")
+    case = next(case for case in conformance.kernels() if case.row == "aliasing")
     made = codegen.assemble(emitted(case, ("sm_90",)).text, ("sm_90",), entry="gyral_kernel")
     assert (made.resources["registers"] <= 24, made.resources["stack_bytes"]) == (True, 0)

@@ -41,6 +41,7 @@ from gyral.testing.cases import (
 )
 from gyral.testing.cases.refusals import Refusal, refusals
 from gyral.testing.compare import difference
+from gyral.testing.loops import LoopKernel
 from gyral.testing.sample import HAS_BF16
 
 Outcome: TypeAlias = Literal["pass", "refused", "wrong", "error"]
@@ -89,6 +90,12 @@ class Row:
 def cases() -> tuple[Case, ...]:
     """Every case of the groups A to G."""
     return tuple(case for room in ROOMS for case in room.cases())
+
+
+@cache
+def kernels() -> tuple[Case, ...]:
+    """The cases that are launches of one kernel: the groups A to F."""
+    return tuple(case for case in cases() if not isinstance(case.kernel, LoopKernel))
 
 
 def run(

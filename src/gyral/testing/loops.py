@@ -16,9 +16,12 @@ from gyral.compiler.frontend.lower import lower_resident
 from gyral.compiler.frontend.program import ResidentProgram
 from gyral.compiler.interp.launch import Interpreter
 from gyral.core import wire
-from gyral.core.artifact import Site
+from gyral.core.artifact import Artifact, Site
+from gyral.core.caps import Capabilities
 from gyral.core.dtypes import StructType
 from gyral.jit.loop import Loop
+from gyral.jit.programs import Programs
+from gyral.jit.specialise import Spec
 from gyral.runtime.device import Device, current_device
 from gyral.runtime.elements import numpy_of
 
@@ -45,6 +48,14 @@ class LoopKernel:
 
     def __getitem__(self, key: Any) -> Callable[..., None]:
         return self._launch
+
+    def spec(self, kind: str, capabilities: Capabilities) -> Spec:
+        """What a device of a kind compiles."""
+        return self._loop.spec(kind, capabilities)
+
+    def artifact(self, spec: Spec) -> tuple[Any, Artifact]:
+        """The compiled loop, as `Kernel.artifact` gives that of kernels."""
+        return None, Programs("loop", self._loop, 1).artifact(spec)
 
     @property
     def interpret(self) -> _Interpreted:
