@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class Engine:
         self._world: World | None = None
         self._quiet = 0
         self._stride = 16
+        self._room: dict[str, int] = {}
         self._accepts: dict[int, Any] = {}
 
     @property
@@ -76,6 +78,16 @@ class Engine:
     def running(self) -> bool:
         """Whether there is a loop."""
         return self._world is not None
+
+    @property
+    def workers(self) -> int:
+        """Threads or blocks that run actors."""
+        return self._workers
+
+    @property
+    def priorities(self) -> int:
+        """How many kinds of messages there are by urgency."""
+        return self._priorities
 
     @contextmanager
     def quiet(self) -> Iterator[World]:
@@ -240,6 +252,50 @@ class Engine:
         """The system at rest, copied. Under the pause."""
         return take_image(self.world)
 
+    def begin(
+        self,
+        kinds: Sequence[ActorKind],
+        rows: Sequence[int],
+        pools: dict[tuple[int, str], int],
+        room: Mapping[str, int],
+        fill: Callable[[World], Sequence[Entry]],
+    ) -> None:
+        """Launch the first loop, on actors that were saved.
+
+        `rows`, `pools`: what the classes have. `room`: the least sizes of the arena, as `wire.Geometry` names
+        them. `fill` puts the actors into the new memory, and gives what the host knows of them.
+        """
+        with self.lock:
+            for kind in kinds:
+                self.roster.enrol(kind)
+            self._stride = max(self._stride, room["stride"])
+            self._depth = max(self._depth, room["depth"])
+            self._room = {name: size for name, size in room.items() if name in ("urgent_depth", "held_room")}
+            program = load_loop(self.roster.kinds, self.roster.messages, self.device)
+            batched = way_of(self.device.capabilities) == "batched"
+            world = World(self._geometry(rows), kinds, rows, pools, route=self.route, batched=batched)
+            self.roster.settle(fill(world))
+            self._launch(world, program)
+
+    def go_back(self, fill: Callable[[World, World], Sequence[Entry]], seconds: float) -> bool:
+        """Leave a loop, come to rest or not, and launch it anew; whether all its workers ended in time.
+
+        `fill` is given the memory that was left, which a worker that never came back may still write, and new
+        memory, and gives what the host knows of those that live in it. Asks that wait end in LoopLost.
+        """
+        with self.lock:
+            lost = self.world
+            ended = self.host.stop(seconds)
+            if not ended and self.host.way == "batched":
+                raise DeviceError(f"{self.device.name} does not come back from a loop of {self.name}")
+            world = self._new_world(lost, {}, {}, None)
+            self.roster.settle(fill(lost, world))
+            self._launch(world, self.program)
+            self.host.mail.end_asks()
+            if self._quiet:
+                self._pause()
+            return ended
+
     def replace(self, number: int, kind: ActorKind, migrate: Migrate | None = None) -> None:
         """Give the actors of a class the handlers of another; compiled before the loop stops.
 
@@ -365,7 +421,7 @@ class Engine:
         # Who remembers keys is sent keys, which stand in an extension.
         header = wire.EXTENDED_WORDS if any(kind.dedup for kind in kinds) else wire.HEADER_WORDS
         self._stride = max(self._stride, power_of_two(header + largest))
-        return Geometry(
+        found = Geometry(
             workers=self._workers,
             capacity=sum(rows),
             classes=len(rows),
@@ -375,6 +431,7 @@ class Engine:
             list_room=power_of_two(max(rows)),
             dedup=max(kind.dedup for kind in kinds),
         )
+        return replace(found, **{name: max(size, getattr(found, name)) for name, size in self._room.items()})
 
 
 def _grown(number: int, pools: dict[str, int] | None) -> dict[tuple[int, str], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,11 @@ class Lives:
     def remains(self) -> bool:
         """Whether somebody ended whose slot is not free yet."""
         return self._unburied
+
+    def forget(self, actors: Iterable[tuple[int, int]]) -> None:
+        """These, by slot and generation, live again."""
+        for actor in actors:
+            self._ended.pop(actor, None)
 
     def bury(self) -> None:
         """Free the slots of all that ended and have nothing queued any more."""

@@ -112,12 +112,12 @@ class Reception:
         lost, ended = int(workers[:, wire.WK_LOST].sum()), int(workers[:, wire.WK_ENDED].sum())
         if lost != self._seen_lost:
             self._seen_lost = lost
-            self._find_failed()
+            self.find_failed()
         if ended != self._seen_ended or self.remains():
             self._seen_ended = ended
             self.later(self.ended)
 
-    def _find_failed(self) -> None:
+    def find_failed(self) -> None:
         """Failed actors whose record may be among those that were lost."""
         controls = self._engine.world.controls
         for slot in np.flatnonzero(controls[:, wire.CT_STATE] == wire.FAILING):

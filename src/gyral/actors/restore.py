@@ -43,14 +43,15 @@ class Standing:
         return {"stride": int(self.about["stride"]), **room_of(self.image, workers, priorities)}
 
 
-def standing(saved: Saved, classes: Sequence[type], migrate: Mapping[str, Migrate], now: float) -> Standing:
-    """A saved system with the classes of this program. UserError naming the class or field that does not fit.
+def standing(
+    saved: Saved, kinds: Sequence[ActorKind], migrate: Mapping[str, Migrate], now: float
+) -> Standing:
+    """A saved system with these classes. UserError naming the class and the field that does not fit.
 
-    `classes` are looked at first, then modules that are imported. `migrate`: functions by the name of a class,
-    from an actor's old fields to its new ones. `now`: the system's clock.
+    `migrate`: functions by the name of a class, from an actor's old fields to its new ones. `now`: the
+    system's clock.
     """
     about = saved.about
-    kinds = tuple(_class_of(row["name"], classes) for row in about["classes"])
     image = image_of(saved.arrays, about)
     entries = tuple(entries_of(about, saved.arrays[SPAWNED], now))
     held = []
@@ -65,10 +66,15 @@ def standing(saved: Saved, classes: Sequence[type], migrate: Mapping[str, Migrat
     _set_mailboxes(image, kinds)
     _number_messages(image, kinds, about["messages"])
     pools = {(n, name): size for n, one in enumerate(held) for name, size in one.used.items()}
-    return Standing(kinds, tuple(row["rows"] for row in about["classes"]), pools, image, entries, about)
+    rows = tuple(row["rows"] for row in about["classes"])
+    return Standing(tuple(kinds), rows, pools, image, entries, about)
 
 
-def _class_of(place: str, classes: Sequence[type]) -> ActorKind:
+def class_named(place: str, classes: Sequence[type]) -> ActorKind:
+    """The class of a place as `manifest.place_of` gives it. UserError when it is not there.
+
+    `classes` are looked at first, by name alone if need be, then modules that are imported.
+    """
     found = _found(place, classes)
     if found is None:
         raise UserError(
@@ -79,7 +85,6 @@ def _class_of(place: str, classes: Sequence[type]) -> ActorKind:
 
 
 def _found(place: str, classes: Sequence[Any]) -> Any:
-    """A class by its place: among those given, by its name alone if need be, else in imported modules."""
     module, _, name = place.partition(":")
     given = [c for c in classes if c.__qualname__ == name]
     for one in given:
@@ -208,8 +213,8 @@ def _number_messages(image: Image, kinds: Sequence[ActorKind], saved: Sequence[S
         if counts[number] and (found is None or found[1] != layout):
             what = "nobody takes them any more" if found is None else "its fields have changed"
             raise UserError(
-                f"{counts[number]} messages of {name} are queued in the checkpoint, and {what}; restore it with "
-                "the program that saved it, and let them be handled first"
+                f"{counts[number]} messages of {name} are queued in the checkpoint, and {what}; restore it "
+                "with the program that saved it, and let them be handled first"
             )
         if found is not None:
             numbers[number] = found[0]

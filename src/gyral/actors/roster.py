@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +89,12 @@ class Roster:
         if entry is not None and entry.name:
             self.names.pop(entry.name, None)
         return entry
+
+    def settle(self, entries: Iterable[Entry]) -> None:
+        """Let these be all that live here."""
+        self.entries, self.names = {}, {}
+        for entry in entries:
+            self.add(entry)
 
     def matching(self, pattern: str) -> Iterator[Entry]:
         """Actors by name or pattern (`*`, `?`, `[…]`), in the order of their names."""

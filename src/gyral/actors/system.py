@@ -15,6 +15,7 @@ import numpy as np
 
 from gyral.actors.asks import ask_many
 from gyral.actors.declare import Restart, kind_of
+from gyral.actors.durable import Durable
 from gyral.actors.engine import PAUSE_SECONDS, Engine
 from gyral.actors.hangs import Hang, diagnose
 from gyral.actors.home import Words
@@ -44,7 +45,7 @@ ABORT_SECONDS = 1.0
 FIRST_NAP, LONGEST_NAP = 20e-6, 1e-3
 
 
-class ActorSystem:
+class ActorSystem(Durable):
     """Actors on one device. `with gy.ActorSystem(device="cpu") as system:` ends them all when the block ends.
 
     `workers`: threads or blocks that run actors. `spins`: idle turns of a worker before it parks. `stall`:
@@ -83,6 +84,7 @@ class ActorSystem:
         self._supervisor = Supervisor(self._engine, self._lives, clock)
         self._reception = Reception(name, self._engine, letters, _weakly(self))
         self._connect()
+        self._keep(clock)
         self._pump: Pump | None = None
         self._groups: list[Group] = []
         self._closing = self._closed = False
@@ -400,7 +402,8 @@ class ActorSystem:
             # Whoever holds the lock to pause the loop does it instead.
             if self._engine.lock.acquire(timeout=ABORT_SECONDS):
                 try:
-                    self._engine.host.mail.abort(hang.worker, ABORT_SECONDS)
+                    if not self._engine.host.mail.abort(hang.worker, ABORT_SECONDS):
+                        self.recover()
                 finally:
                     self._engine.lock.release()
 

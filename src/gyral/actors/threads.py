@@ -38,6 +38,7 @@ class ThreadHost:
             module.set_actor_errors(errors.ACTOR_ERRORS)
             self._mail = module.Mail(world.arena)
         else:
+            self._mail.renew()
             self._mail.rebind(world.arena)
         count, threads = world.geometry.workers, program.signature.item
         arguments = [_pointer(a) for a in world.arguments()]

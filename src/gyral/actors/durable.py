@@ -1,0 +1,192 @@
+"""What outlives a loop or a process: checkpoints of a system, and the ways back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from gyral.actors.checkpoint import Checkpoint, Keeper, read
+from gyral.actors.engine import Engine
+from gyral.actors.image import put_image
+from gyral.actors.lives import Lives
+from gyral.actors.migration import Migrate
+from gyral.actors.reception import Reception
+from gyral.actors.recovery import dump, fill_first, fill_from
+from gyral.actors.ref import Ref
+from gyral.actors.restore import Standing, class_named, standing
+from gyral.actors.roster import Entry
+from gyral.actors.topics import Topics
+from gyral.actors.world import World
+from gyral.core import wire
+from gyral.core.clock import MONOTONIC, Clock
+from gyral.core.errors import UserError
+from gyral.core.events import LoopRecovered, emit
+from gyral.runtime.device import Device
+
+STOP_SECONDS = 1.0
+
+
+class Durable:
+    """The part of a system of actors that saves it and brings it back. `clock`: that of restart budgets."""
+
+    name: str
+    _engine: Engine
+    _lives: Lives
+    _reception: Reception
+    _topics: Topics
+    _ref: Callable[[Entry], Ref]
+    _check_open: Callable[[], None]
+    _start_pump: Callable[[], None]
+
+    def _keep(self, clock: Clock) -> None:
+        """Be ready to save; nothing is held before the first checkpoint."""
+        self._clock = clock
+        self._keeper = Keeper(self._engine, self._about, self._reception.read, clock)
+
+    def _about(self) -> dict[str, Any]:
+        dead = self._reception.dead
+        return {
+            "name": self.name,
+            "topics": self._topics.all(),
+            "letters": {"total": dead.total, "dropped": dead.dropped},
+        }
+
+    def checkpoint(
+        self, path: str | Path, compress: str | None = None, incremental: bool = False
+    ) -> Checkpoint:
+        """Save all actors with their queues, clocks and counters; the loop stands only while they are copied.
+
+        The file that was there is kept as `<path>.previous`. `compress`: "zlib", or "zstd" with
+        gyral[checkpoint]. `incremental`: only what changed since the last checkpoint to this path goes to a
+        file beside it, where there is one and nobody needed more room since. DeviceError when the disk is
+        full or fails: what was saved before is untouched. UserError for fields that cannot be saved.
+        """
+        self._check_open()
+        if not self._engine.running:
+            raise UserError(f"{self.name} has no actors yet: there is nothing to save")
+        return self._keeper.save(Path(path), compress, incremental)
+
+    @classmethod
+    def restore(
+        cls,
+        path: str | Path,
+        device: str | Device = "cpu",
+        *,
+        classes: Sequence[type] = (),
+        migrate: Mapping[str, Migrate] | None = None,
+        **options: Any,
+    ) -> Self:
+        """A system made of a checkpoint, on any device and any number of workers; it runs at once.
+
+        `classes`: where to look for the actors' classes before the modules that are imported. `migrate`: by
+        the name of a class whose fields have changed, a function from an actor's old fields to its new ones.
+        `options`: those of ActorSystem. A file that cannot be used, an event says so, and the previous one is
+        taken. UserError when there is none, or when a class or its fields are not those that were saved.
+        """
+        saved = read(Path(path))
+        clock = options.get("clock", MONOTONIC)
+        kinds = [class_named(row["name"], classes) for row in saved.about["classes"]]
+        found = standing(saved, kinds, migrate or {}, clock())
+        own = {"name": saved.about["name"], "priorities": saved.about["priorities"]}
+        make: Any = cls
+        system = make(device, **{**own, **options})
+        system._adopt(found)
+        return system
+
+    def _adopt(self, saved: Standing) -> None:
+        engine = self._engine
+
+        def fill(world: World) -> Sequence[Entry]:
+            put_image(world, saved.image)
+            self._name_errors(world, saved)
+            return saved.entries
+
+        with engine.lock:
+            room = saved.room(engine.workers, engine.priorities)
+            engine.begin(saved.kinds, saved.rows, saved.pools, room, fill)
+            engine.host.mail.clock = saved.about["clock"]
+            self._start_pump()
+            self._settle_in(saved)
+
+    def _settle_in(self, saved: Standing) -> None:
+        """Bring the host's own books to where the actors are."""
+        letters, dead = saved.about["letters"], self._reception.dead
+        dead.total, dead.dropped = max(dead.total, letters["total"]), max(dead.dropped, letters["dropped"])
+        for _, slot in self._topics.all():
+            self._topics.drop(slot)
+        for pattern, slot in saved.about["topics"]:
+            self._topics.subscribe(pattern, self._ref(self._engine.entry(slot)))
+        self._reception.find_failed()
+        self._reception.later(self._reception.ended)
+
+    def _name_errors(self, world: World, saved: Standing) -> None:
+        """Number the places of failed checks anew: they may be elsewhere in this program's code."""
+        world.controls[:, wire.CT_ERROR_SITE] = 0
+        for slot, text in saved.about["errors"]:
+            world.control(slot)[wire.CT_ERROR_SITE] = self._engine.sites.keep(text) + 1
+
+    def refs(self) -> list[Ref]:
+        """References to all actors, in the order of their places."""
+        with self._engine.lock:
+            if not self._engine.running:
+                return []
+            states = self._engine.world.controls[:, wire.CT_STATE]
+            return [self._ref(self._engine.entry(int(slot))) for slot in np.flatnonzero(states != wire.FREE)]
+
+    def dump(self) -> dict[str, Any]:
+        """The control blocks of workers and actors, as JSON takes them, read without disturbing the loop.
+
+        They may be moments apart from one another, and are marked as `torn`.
+        """
+        engine = self._engine
+        names = {slot: entry.name for slot, entry in list(engine.roster.entries.items()) if entry.name}
+        found = dump(engine.world, engine.host.mail.workers(), names, torn=True)
+        return {"system": self.name, "device": engine.device.name, "epochs": engine.epochs, **found}
+
+    def recover(self) -> dict[str, Any]:
+        """Give up the loop as it is, and go on from the last checkpoint of this process; the last `dump`.
+
+        Without a checkpoint all actors that were spawned by the host have their first fields again, and
+        nothing is queued. References stay; actors that were spawned since have ended. Asks that wait end in
+        LoopLost. A worker that does not come back within a second is left behind, with its memory.
+        """
+        self._check_open()
+        engine = self._engine
+        with engine.lock:
+            began = MONOTONIC()
+            last = self.dump()
+            saved = self._last()
+            source = str(self._keeper.path or "") if saved is not None else ""
+            before = list(engine.roster.entries.values())
+
+            def fill(lost: World, world: World) -> Sequence[Entry]:
+                if saved is None:
+                    return fill_first(before, lost, world)
+                entries = fill_from(saved, lost, world)
+                self._name_errors(world, saved)
+                return entries
+
+            self._reception.relaunched()
+            ended = engine.go_back(fill, STOP_SECONDS)
+            self._lives.forget((entry.slot, entry.generation) for entry in engine.roster.entries.values())
+            if saved is not None:
+                self._settle_in(saved)
+            for slot in {slot for _, slot in self._topics.all()} - engine.roster.entries.keys():
+                self._topics.drop(slot)
+            seconds = MONOTONIC() - began
+        emit(LoopRecovered(self.name, source, seconds, not ended))
+        return last
+
+    def _last(self) -> Standing | None:
+        """The last checkpoint, where its actors still have the classes they had."""
+        held = self._keeper.held
+        if held is None:
+            return None
+        kinds = self._engine.roster.kinds[: len(held.about["classes"])]
+        try:
+            return standing(held, kinds, {}, self._clock())
+        except UserError:
+            return None
