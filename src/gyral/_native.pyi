@@ -496,12 +496,14 @@ class Mail:
         stall: float = 1.0,
         hang_after: float | None = None,
         ticker: bool = True,
+        pin: bool = False,
     ) -> None:
         """Run a loop per worker, each (code, frame, scratch bytes) on its own thread, and thaw the lanes.
 
         keep: what the frames point to; held until the threads were joined. spin_us: how long a worker without
         work spins before it parks. stall, hang_after: seconds (see `wait_events`). ticker: publish the time
-        every millisecond while anybody works; without it time is what `tick` says.
+        every millisecond while anybody works; without it time is what `tick` says. pin: tie each worker to a
+        CPU of its own, the first CPU last; Linux only.
         """
     def stop(self, timeout: float | None = None) -> bool:
         """End the threads at a message boundary. When time is up running handlers are told to abort; False

@@ -229,17 +229,17 @@ static int seconds_as_ms(PyObject *value, uint64_t *ms)
 
 static PyObject *mail_start(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"workers", "keep", "spin_us", "stall", "hang_after", "ticker", NULL};
+    static char *names[] = {"workers", "keep", "spin_us", "stall", "hang_after", "ticker", "pin", NULL};
     GyMail *self = (GyMail *)object;
     PyObject *workers, *keep = Py_None, *stall = NULL, *hang = Py_None, *tuple, *result = NULL;
     double spin = 50;
-    int ticker = 1;
+    int ticker = 1, pin = 0;
     gy_options options = {0};
     gy_mail *core = gy_mail_open(self);
-    if (core == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$dOOp:start", names, &workers, &keep, &spin,
-                                                     &stall, &hang, &ticker))
+    if (core == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$dOOpp:start", names, &workers, &keep, &spin,
+                                                     &stall, &hang, &ticker, &pin))
         return NULL;
-    options = (gy_options){.spin_ns = (int64_t)(spin * 1e3), .stall_ms = 1000, .ticker = ticker};
+    options = (gy_options){.spin_ns = (int64_t)(spin * 1e3), .stall_ms = 1000, .ticker = ticker, .pin = pin};
     if ((stall != NULL && seconds_as_ms(stall, &options.stall_ms) < 0) ||
         (hang != Py_None && seconds_as_ms(hang, &options.hang_ms) < 0))
         return NULL;

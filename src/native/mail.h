@@ -51,6 +51,7 @@ typedef struct gy_options {
     uint64_t hang_ms; /* 0: never */
     uint64_t stall_ms;
     int ticker; /* 0: time comes from gy_mail_tick alone */
+    int pin;    /* tie each worker to a CPU of its own, the first ones last */
 } gy_options;
 
 struct gy_mail {

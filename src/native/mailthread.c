@@ -129,11 +129,33 @@ static void name_thread(const char *format, uint32_t number)
 #endif
 }
 
+/* The last worker gets the first CPU, so that it is left to others while there are fewer workers than CPUs. */
+static void tie(uint32_t index)
+{
+#if defined(__linux__)
+    cpu_set_t allowed, one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0)
+        return;
+    int skip = (int)(index + 1) % CPU_COUNT(&allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &allowed) && skip-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof one, &one);
+            return;
+        }
+#else
+    (void)index;
+#endif
+}
+
 static void *worker_main(void *argument)
 {
     gy_actor_worker *self = argument;
     gy_mail *mail = self->mail;
     name_thread("gyral-actor-%u", self->index);
+    if (mail->options.pin)
+        tie(self->index);
     uint32_t before = progress(self);
     int64_t idle_since = gy_now_ns();
     for (;;) {

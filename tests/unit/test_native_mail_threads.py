@@ -1,6 +1,8 @@
 """The native mail with its threads: loops that run, rest, stand and end."""
 
+import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -313,3 +315,17 @@ def test_a_system_at_rest_does_nothing() -> None:
         assert world.mail.wait_events(0.1) == 0
         after = world.arena[wire.SYS_TIME_LO : wire.SYS_TIME_HI + 1]
         assert int(after[0]) - int(before[0]) <= 5
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads cannot be tied to CPUs here")
+def test_workers_can_be_tied_to_cpus() -> None:
+    """With `pin` each worker keeps to one CPU of those that the process may use, the first one last."""
+    geometry = wire.Geometry(workers=2, capacity=8, classes=2, depth=64, out_depth=16)
+    with Mailed(geometry).go(pin=True) as world:
+        until_parked(world)
+        threads = {
+            Path(task, "comm").read_text().strip(): task.name for task in Path("/proc/self/task").iterdir()
+        }
+        found = [os.sched_getaffinity(int(threads[f"gyral-actor-{w}"])) for w in range(2)]
+    cpus = sorted(os.sched_getaffinity(0))
+    assert found == [{cpus[(w + 1) % len(cpus)]} for w in range(2)]
