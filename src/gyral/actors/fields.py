@@ -28,6 +28,7 @@ class Local:
 
     def __class_getitem__(cls, given: Any) -> LocalType:
         elem, *shape = given if isinstance(given, tuple) else (given,)
+        elem = getattr(elem, "__gyral_struct__", elem)  # references to actors
         extents = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else tuple(shape)
         if not isinstance(elem, (DType, Vec, StructType)) or not 1 <= len(extents) <= 3:
             raise UserError("gy.Local takes an element type and 1 to 3 extents, such as gy.Local[gy.f32, 64]")

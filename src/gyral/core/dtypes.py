@@ -238,6 +238,7 @@ class Array:
 
     def __class_getitem__(cls, item: ElementType | tuple[ElementType, int]) -> ArrayType:
         elem, rank = item if isinstance(item, tuple) else (item, 1)
+        elem = getattr(elem, "__gyral_struct__", elem)  # references to actors
         if not isinstance(elem, (DType, Vec, StructType)):
             raise TypeError(f"Array takes an element type such as gy.f32, not {elem!r}")
         if rank not in (1, 2, 3, 4):
