@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,19 +113,23 @@ def actor(declaration: Any = None, /, *, sends: int | dict[str, int] | None = No
     times in `window` seconds. `dedup`: idempotency keys an actor remembers. `sends`: the most messages a
     handler sends, for all or by method, where that cannot be seen.
     """
+    scope = dict(sys._getframe(1).f_locals)
     if declaration is None:
-        return lambda made: _made(made, sends, options)
-    return _made(declaration, sends, options)
+        return lambda made: _made(made, sends, options, scope)
+    return _made(declaration, sends, options, scope)
 
 
-def _made(declaration: Any, sends: int | dict[str, int] | None, options: dict[str, Any]) -> Any:
+def _made(
+    declaration: Any, sends: int | dict[str, int] | None, options: dict[str, Any], scope: dict[str, Any]
+) -> Any:
     if not isinstance(declaration, type):
         raise UserError(f"@gy.actor decorates classes, not {declaration!r}")
     fields = tuple(declared(declaration, "actor"))
     for field in fields:
         if field.name in RESERVED or field.name.startswith("_"):
             raise UserError(f"an actor cannot have a field {field.name!r}: the name is taken")
-    kind = ActorKind(declaration, fields, _handlers(declaration, sends), **_checked(declaration, options))
+    handlers = _handlers(declaration, sends, scope)
+    kind = ActorKind(declaration, fields, handlers, **_checked(declaration, options))
     declaration.__gyral_actor__ = kind
     return declaration
 
@@ -159,12 +164,14 @@ def _checked(declaration: type, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _handlers(declaration: type, sends: int | dict[str, int] | None) -> tuple[HandlerDeclared, ...]:
+def _handlers(
+    declaration: type, sends: int | dict[str, int] | None, scope: dict[str, Any]
+) -> tuple[HandlerDeclared, ...]:
     found: dict[Any, HandlerDeclared] = {}
     for name, function in vars(declaration).items():
         if not isinstance(function, FunctionType) or name.startswith("_"):
             continue
-        message = _message_of(function)
+        message = _message_of(function, scope)
         if message is None:
             continue
         if message in found:
@@ -192,19 +199,27 @@ def _limit(declaration: type, function: FunctionType, said: int | None) -> int:
     return said
 
 
-def _message_of(function: FunctionType) -> Any:
-    """The message class that a method's one parameter is annotated with, or None."""
+def _message_of(function: FunctionType, scope: dict[str, Any]) -> Any:
+    """The message class that a method's one parameter is annotated with, or None.
+
+    Annotations that are words are looked up where the class is defined, `scope` its local names.
+    """
     code = function.__code__
     if code.co_argcount != 2 or code.co_flags & 0x0C or code.co_kwonlyargcount:
         return None
-    annotation = function.__annotations__.get(code.co_varnames[1])
+    name = code.co_varnames[1]
+    annotation = function.__annotations__.get(name)
     if isinstance(annotation, str):
+        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+        held = {k: c.cell_contents for k, c in cells.items() if k in annotation}
         try:
-            cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-            held = {k: c.cell_contents for k, c in cells.items()}
-            annotation = eval(annotation, function.__globals__, held)
-        except Exception:  # noqa: BLE001  the compiler shows the line when it meets the annotation
-            return None
+            annotation = eval(annotation, function.__globals__, scope | held)
+        except Exception as error:
+            raise UserError(
+                f"the annotation {annotation!r} of {name!r} in {function.__qualname__} means nothing where the "
+                f"class is: {error}"
+            ) from error
+        function.__annotations__[name] = annotation
     return annotation if getattr(annotation, "__gyral_message__", False) else None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gyral.core import native
-from gyral.core.errors import AskTimeout, GyralError, MailboxFull
+from gyral.core.errors import ActorStopped, AskTimeout, GyralError, LoopLost, MailboxFull, StateError
 from gyral.core.wire import REF
 
 FIRST_WAIT, LONGEST_WAIT = 50e-6, 5e-3
@@ -123,7 +123,14 @@ class Ref(native.Ref):
             raise AskTimeout(
                 f"no reply of {self!r} within {timeout} s; whether it was handled is unknown"
             ) from None
-        return self.mail.ask_end(token)
+        try:
+            return self.mail.ask_end(token)
+        except StateError as error:
+            if isinstance(error, ActorStopped):
+                raise
+            raise LoopLost(
+                f"the system ended before {self!r} answered; whether it handled the message is unknown"
+            ) from None
 
     async def _begin(self, message: Any) -> Any:
         """Send a message that asks, as soon as there is room."""

@@ -25,7 +25,7 @@ from gyral.compiler.frontend.values import (
     weak_dtype,
 )
 from gyral.compiler.ir.graph import Value
-from gyral.compiler.ir.ops.arith import CmpOp
+from gyral.compiler.ir.ops.arith import AndOp, CmpOp
 from gyral.core.dtypes import (
     DType,
     ElementType,
@@ -38,8 +38,10 @@ from gyral.core.dtypes import (
     i64,
     index,
     round_float,
+    u32,
     u64,
 )
+from gyral.core.wire import REF
 
 
 def number(f: Frame, datum: Datum, node: ast.AST) -> Number:
@@ -213,7 +215,10 @@ def as_index(f: Frame, datum: Datum, node: ast.AST) -> Value:
 
 
 def truth(f: Frame, datum: Datum, node: ast.AST) -> Value | bool:
-    """A condition: a bool value, or a Python bool when known."""
+    """A condition: a bool value, or a Python bool when known. A reference is true when it is somebody's."""
+    if isinstance(datum, Record) and datum.type == REF:
+        generation = f.emit(AndOp, number(f, datum.items[1], node).value, f.const(u32, 0xFFFF))
+        return f.emit(CmpOp, generation, f.const(u32, 0), predicate="ne")
     given = number(f, datum, node)
     if isinstance(given, Const):
         return bool(given.value)
