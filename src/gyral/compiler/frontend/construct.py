@@ -9,7 +9,7 @@ from gyral.compiler.frontend.arguments import named, positional
 from gyral.compiler.frontend.convert import convert, number, stored
 from gyral.compiler.frontend.frame import Frame
 from gyral.compiler.frontend.values import Const, Datum, Record, Scalar, Tuple, Vector, describe
-from gyral.core.dtypes import DType, StructType, Vec
+from gyral.core.dtypes import DType, StructType, Vec, u32
 
 
 def construct(f: Frame, t: DType | Vec | StructType, node: ast.Call) -> Datum:
@@ -65,6 +65,8 @@ def _record(f: Frame, t: StructType, node: ast.Call) -> Datum:
             what = f"{t} has no field {key!r}" if key not in names else f"{t} is given {key!r} twice"
             f.refuse(codes.BAD_STRUCT, node, what=what, fields=shown)
         given[key] = datum
+    if names == ["_"] and not given:  # a message without fields
+        given["_"] = Scalar(f.const(u32, 0))
     missing = [name for name in names if name not in given]
     if missing:
         f.refuse(codes.BAD_STRUCT, node, what=f"{t} is given no {missing[0]!r}", fields=shown)
