@@ -1,4 +1,4 @@
-"""Actors for tests of whole systems: they add up, keep what came, answer, fail, pass on, spawn, end, print."""
+"""Actors for tests of whole systems: they add up, answer, fail, pass on and end."""
 
 from __future__ import annotations
 

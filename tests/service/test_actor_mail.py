@@ -15,6 +15,7 @@ from gyral.core.errors import (
     ActorStopped,
     AskTimeout,
     DuplicateMessage,
+    GyralError,
     HandlerFailed,
     LoopLost,
     MailboxFull,
@@ -296,7 +297,7 @@ def test_asks_that_wait_end_with_the_system() -> None:
     def ask() -> None:
         try:
             counter.ask_sync(Get())
-        except Exception as error:
+        except GyralError as error:
             found.append(error)
 
     async def main() -> None:

@@ -216,8 +216,8 @@ def _message_of(function: FunctionType, scope: dict[str, Any]) -> Any:
             annotation = eval(annotation, function.__globals__, scope | held)
         except Exception as error:
             raise UserError(
-                f"the annotation {annotation!r} of {name!r} in {function.__qualname__} means nothing where the "
-                f"class is: {error}"
+                f"the annotation {annotation!r} of {name!r} in {function.__qualname__} "
+                f"means nothing where the class is: {error}"
             ) from error
         function.__annotations__[name] = annotation
     return annotation if getattr(annotation, "__gyral_message__", False) else None
