@@ -6,11 +6,11 @@ from itertools import islice
 import pytest
 from tests import tint, wgsl_texts
 
-from gyral.testing import conformance
+from gyral.testing import conformance, proofs
 
 pytestmark = pytest.mark.skipif(bool(tint.REASON), reason=tint.REASON)
 # One case needs more memory than a test should take.
-CASES = [case for case in conformance.cases() if "above_4_GiB" not in case.id]
+CASES = [case for case in conformance.kernels() if "above_4_GiB" not in case.id]
 
 
 @pytest.mark.parametrize("group", sorted({case.group for case in CASES}))
@@ -20,6 +20,14 @@ def test_tint_accepts_every_kernel(group: str) -> None:
     complaints = tint.validate([text for _, text in found], features=())
     wrong = [(name, told) for (name, _), told in zip(found, complaints, strict=True) if told]
     assert (bool(found), wrong) == (True, [])
+
+
+def test_loops_of_actors_are_accepted() -> None:
+    """The texts of all loops of the suite, for the least that every browser has."""
+    target = next(target for target in proofs.TARGETS if target.kind == "webgpu")
+    loops = [case for case in conformance.cases() if case.group == "G" and "scope device" not in case.requires]
+    texts = {proofs.compiled(case, target).code.decode() for case in loops}
+    assert (bool(texts), [told for told in tint.validate(sorted(texts), features=()) if told]) == (True, [])
 
 
 def test_check_is_accepted_too() -> None:

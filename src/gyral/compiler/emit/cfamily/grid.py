@@ -236,7 +236,7 @@ def _broadcast(w: Writer, op: Any) -> None:
 
 
 def _uniform(w: Writer, op: Any) -> None:
-    if w.dialect.proves_uniform and w.together:
+    if w.dialect.proves_uniform and w.together and not w.alone:
         broadcast(w, op.out, w.of(op.value), w.dialect.literal(index, 0))
     else:
         w.alias(op.out, w.of(op.value))

@@ -92,7 +92,7 @@ def _on_chip_index(w: Writer, held: Memory, names: list[str]) -> str:
 def _load(w: Writer, op: Op) -> None:
     place, value = place_of(w, op.operands[0], op.operands[1:], op.leaf), op.results[0]
     text = w.dialect.load(place)
-    alike = w.synced and w.together and not w.variance.get(value, 0)
+    alike = w.synced and w.together and not w.alone and not w.variance.get(value, 0)
     if alike and w.dialect.proves_uniform and not w.dialect.is_proven(place):
         name = w.fresh()
         w.put(w.dialect.let(value.type, name, text))

@@ -13,7 +13,7 @@ from gyral.compiler.emit.cfamily.parts import Cells, Memory
 from gyral.compiler.ir.graph import Block, Op, Value
 from gyral.compiler.ir.ops.message import RescueOp
 from gyral.compiler.ir.verify import STRICT
-from gyral.compiler.passes.uniform import Variance
+from gyral.compiler.passes.uniform import Variance, is_alone
 from gyral.core.artifact import CompileOptions, Site
 from gyral.core.dtypes import DType, index, u32
 from gyral.core.errors import InternalError
@@ -66,8 +66,11 @@ class Writer:
     count: int = 0
     rescues: bool = field(init=False)
     """Whether threads that failed are made active again: nothing is reported then."""
+    alone: bool = field(init=False)
+    """Whether blocks are of one thread, in which all is uniform that it does."""
 
     def __post_init__(self) -> None:
+        self.alone = is_alone(self.function)
         self.rescues = any(isinstance(op, RescueOp) for op in self.function.walk())
 
     @property
