@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the libraries that Gyral is measured against, all under benchmarks/.peers (or $GYRAL_PEERS).
 # Each is optional: one that cannot be installed is named at the end and left out of the benchmarks.
-#   benchmarks/install_peers.sh [numpy|numba|taichi|warp|jax|pocl|ispc ...]     (default: all of them)
+#   benchmarks/install_peers.sh [numpy|numba|taichi|warp|jax|pykka|thespian|pocl|ispc ...]     (default: all of them)
 set -uo pipefail
 
 root=${GYRAL_PEERS:-$(cd "$(dirname "$0")" && pwd)/.peers}
@@ -16,6 +16,8 @@ declare -A requirement=(
   [warp]='warp-lang==1.19.0'
   [jax]='jax==0.10.2 jaxlib==0.10.2'
   [pocl]='pyopencl==2026.1.4'
+  [pykka]='pykka==4.5.0'
+  [thespian]='thespian==4.0.1'
 )
 
 say() { printf '%s\n' "$*"; }
@@ -87,11 +89,11 @@ ispc() { # $root/bin/ispc: the one on the path, else Debian trixie's, run throug
 mkdir -p "$root"
 : >"$log"
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(numpy numba taichi warp jax pocl ispc)
+[ ${#wanted[@]} -gt 0 ] || wanted=(numpy numba taichi warp jax pykka thespian pocl ispc)
 for name in "${wanted[@]}"; do
   case $name in
     numpy) keep numpy venv ;;
-    numba | taichi | warp | jax) venv >>"$log" 2>&1; keep "$name" python_peer "$name" ;;
+    numba | taichi | warp | jax | pykka | thespian) venv >>"$log" 2>&1; keep "$name" python_peer "$name" ;;
     pocl) venv >>"$log" 2>&1; keep pocl pocl ;;
     ispc) keep ispc ispc ;;
     *) say "unknown peer: $name"; exit 2 ;;
