@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+
+NAP = 50e-6
+"""Seconds between two entries of a worker that did not come to rest."""
 
 
 class Crew:
@@ -67,6 +71,8 @@ class Crew:
             thread.join()
 
     def _serve(self, worker: int) -> None:
+        if self._count > 1:
+            _settle(worker)
         while self._is_wanted(worker):
             try:
                 rests = self._enter(worker)
@@ -78,7 +84,9 @@ class Crew:
                     self._working.discard(worker)
                     self._changed.notify_all()
             else:
-                time.sleep(0)  # whoever it waited for may need this processor
+                # Whoever it waited for may have lost its processor to this one, or to somebody whom this one
+                # can take over once it is idle.
+                time.sleep(NAP)
 
     def _is_wanted(self, worker: int) -> bool:
         with self._changed:
@@ -87,3 +95,13 @@ class Crew:
                     return False
                 self._changed.wait()
             return True
+
+
+def _settle(worker: int) -> None:
+    """Keep this thread on a processor of its own, where the system can.
+
+    Workers that are woken together are often put on one processor, where each waits for the other in vain.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {allowed[worker % len(allowed)]})

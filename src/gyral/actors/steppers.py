@@ -39,8 +39,8 @@ from gyral.runtime.create import zeros
 from gyral.runtime.device import Device
 
 WRAP = 1 << 32
-SPINS = 1 << 12
-"""Looks at a neighbour's counter before a CPU thread lets others have its processor: some 50 us."""
+SPINS = 1 << 16
+"""Looks at a neighbour's counter before a CPU thread lets others have its processor: about a ms."""
 DEVICE_SPINS = 1 << 24
 """The same on a device that has nothing else to do."""
 MEMBERS = 32
