@@ -119,7 +119,7 @@ def put_image(world: World, image: Image) -> None:
     for number, (table, held) in enumerate(zip(world.tables, image.classes, strict=False)):
         half = 2 if table.kind.keeps else 1
         old, new = len(held.records) // half, len(table.records) // half
-        for part in range(half):
+        for part in range(half if old else 0):
             table.records[part * new : part * new + old] = held.records[part * old : (part + 1) * old]
         for name, array in held.arrays.items():
             table.arrays[name][: len(array)] = array
