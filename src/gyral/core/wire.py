@@ -64,14 +64,15 @@ SYSTEM_WORDS = 64
     WK_WAKE, WK_LOST, WK_TURNS, WK_ENDED,
 ) = range(12)  # fmt: skip
 WK_COMMAND, WK_ABORT, WK_STALLED, WK_RECHECK, WK_PARKED = range(LINE, LINE + 5)
-WK_OVERFLOW, WK_STOPPING, WK_TOUCHED, WK_TOUCHES, WK_HELD_FREE, WK_HELD_COUNT = range(2 * LINE, 2 * LINE + 6)
+WK_OVERFLOW, WK_STOPPING, WK_TOUCHES, WK_HELD_FREE, WK_HELD_COUNT, WK_TOUCHED = range(2 * LINE, 2 * LINE + 6)
 MAX_WORKERS = 24
 WORKER_WORDS = 64
 """HAND: 1 + the slot whose handler runs. WAITING: a handler did not start for want of room in the lanes it
 sends to. WAKE: bit per worker that was parked when it was sent something, bit 31 for the host. LOST: events
 that found the out-lane full. ENDED: actors that ended here. PARKED is written by the host's thread that runs
 the worker. OVERFLOW: sends of the running handler that found no room. STOPPING: it asked for its actor's end.
-TOUCHES: lanes with staged sends, listed from TOUCHED on; at most workers + 1."""
+TOUCHES: lanes with staged sends, listed from TOUCHED on, the last word of its line that has a name; at most
+MAX_WORKERS + 1, up to the end of the block."""
 
 RUN, YIELD = range(2)
 """WK_COMMAND. Under YIELD the loop returns at the next message boundary."""
