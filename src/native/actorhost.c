@@ -3,7 +3,7 @@
 
 #include "actor.h"
 
-enum { SLICE_NS = 50 * 1000 * 1000 };
+enum { SLICE_NS = 50 * 1000 * 1000, LONG_SLICE_NS = 400 * 1000 * 1000 };
 
 static uint32_t worker_of(gy_mail *core, PyObject *value)
 {
@@ -156,13 +156,14 @@ static PyObject *mail_wait_events(PyObject *object, PyObject *args)
     int64_t ns = gy_seconds(timeout);
     if (ns < 0)
         return NULL;
-    int64_t until = ns == INT64_MAX ? INT64_MAX : gy_now_ns() + ns;
+    int64_t until = ns == INT64_MAX ? INT64_MAX : gy_now_ns() + ns, slice = SLICE_NS;
     for (;;) {
         int64_t left = until - gy_now_ns();
         uint32_t rung;
         Py_BEGIN_ALLOW_THREADS
-        rung = gy_mail_listen(core, left < SLICE_NS ? left : SLICE_NS);
+        rung = gy_mail_listen(core, left < slice ? left : slice);
         Py_END_ALLOW_THREADS
+        slice = slice < LONG_SLICE_NS ? 2 * slice : LONG_SLICE_NS; /* who waits for long shall cost little */
         if (rung == 0 && PyErr_CheckSignals() < 0)
             return NULL;
         if (rung != 0 || left <= 0 || atomic_load(&core->shut) != GY_OPEN)

@@ -14,7 +14,7 @@
 #include <sys/prctl.h>
 #endif
 
-enum { BLOCKED_NS = 100 * 1000, WAKE_CELLS = 30, WAKE_HOST = 31 };
+enum { BLOCKED_NS = 100 * 1000, LONGEST_SLEEP_NS = 1600 * 1000 * 1000, WAKE_CELLS = 30, WAKE_HOST = 31 };
 
 void gy_mail_wake(gy_mail *mail, uint32_t w)
 {
@@ -77,8 +77,12 @@ static void park(gy_actor_worker *self)
         gy_futex_wait(parked, 1, BLOCKED_NS);
     } else {
         rest(mail);
-        while (atomic_load(parked) == 1 && !told_to_stand(self) && !has_mail(self))
-            gy_futex_wait(parked, 1, gy_slice_ns());
+        /* Each look costs the processor tens of microseconds where it has to rise from its own sleep. */
+        for (int64_t slice = gy_slice_ns(); atomic_load(parked) == 1 && !told_to_stand(self) && !has_mail(self);) {
+            gy_futex_wait(parked, 1, slice);
+            if (gy_barrier_asymmetric && slice < LONGEST_SLEEP_NS)
+                slice *= 2;
+        }
         rise(mail);
     }
     gy_set(parked, 0);
