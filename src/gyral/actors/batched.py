@@ -48,12 +48,18 @@ class BatchedHost:
         self._wanted = self._at = "stands"
         self._failure: BaseException | None = None
         self._stalls: Any = None
+        self._under_way = False
         _live.add(self)
 
     @property
     def mail(self) -> Any:
         """What host threads send by."""
         return self._mail
+
+    @property
+    def rests(self) -> bool:
+        """Whether the host has seen all that launches did: they do not bring every count each time."""
+        return not self._under_way
 
     def start(self, world: World, program: Any) -> None:
         """Copy a world to the device and begin to launch its loop, once before the first message."""
@@ -166,6 +172,7 @@ class BatchedHost:
         if not is_waiting(self._arena):
             if self._mirror is not None and self._mirror.stale:
                 self._mirror.get_controls()
+            self._under_way = False
             if not self._mail.wait_work(IDLE_SECONDS):
                 return
         if not self._launch() and self._wanted == "runs":
@@ -177,6 +184,7 @@ class BatchedHost:
         mirror, dispatch = self._mirror, self._dispatch
         if mirror is None or dispatch is None:
             return False
+        self._under_way = True
         mirror.put_news()
         dispatch.run(BUDGET, SPINS)
         if mirror.get_news():

@@ -48,6 +48,11 @@ class CooperativeHost:
         """What host threads send by."""
         return self._mail
 
+    @property
+    def rests(self) -> bool:
+        """Whether the counts of the world are whole: they always are where the loop writes them itself."""
+        return True
+
     def start(self, world: World, program: Any) -> None:
         """Share a world's arena with the device and let its loop run."""
         if self._mail is None:

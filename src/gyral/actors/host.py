@@ -24,6 +24,11 @@ class Host(Protocol):
         """Either "resident": the loop stays on the device; or "batched": it is dispatched again and again."""
         ...
 
+    @property
+    def rests(self) -> bool:
+        """Whether the counts of messages in the world are those of now, so that none under way is missed."""
+        ...
+
     def start(self, world: World, program: Any) -> None:
         """Let a world's loop run."""
         ...

@@ -175,7 +175,7 @@ class ActorSystem(Durable):
         until = None if timeout is None else time.perf_counter() + timeout
         nap = FIRST_NAP
         while True:
-            quiet = self.queued == 0
+            quiet = self._engine.host.rests and self.queued == 0
             self._reception.drain()
             if quiet and self._is_settled():
                 return True
@@ -188,7 +188,8 @@ class ActorSystem(Durable):
         if not self._engine.running:
             return True
         failing = (self._engine.world.controls[:, wire.CT_STATE] == wire.FAILING).any()
-        return not failing and self._reception.idle and self.queued == 0
+        rests = self._engine.host.rests
+        return not failing and rests and self._reception.idle and self.queued == 0
 
     @property
     def way(self) -> str:

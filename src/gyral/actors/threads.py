@@ -31,6 +31,11 @@ class ThreadHost:
         """What host threads send by."""
         return self._mail
 
+    @property
+    def rests(self) -> bool:
+        """Whether the counts of the world are whole: they always are where the loop writes them itself."""
+        return True
+
     def start(self, world: World, program: Any) -> None:
         """Start a thread per worker. The code and the memory are kept until they are joined."""
         if self._mail is None:
