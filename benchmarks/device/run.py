@@ -3,9 +3,9 @@
     benchmarks/device/run [--device cuda|opencl|webgpu] [--kernels saxpy,sum] [--rounds 15] [--json FILE]
 
 Beside them: the copy bandwidth of a GPU in the same run, what a launch costs the host, a batch of twenty
-against twenty launches, and three kernels fused into one. On devices that a processor plays the problems are
-small. A wrong result is told and not timed; it ends the run with status 1, as a failed conformance case does.
-Without the device the run ends with status 4 and says what is missing.
+against twenty launches, three kernels fused into one, and actors from a live loop. On devices that a
+processor plays the problems are small. A wrong result is told and not timed; it ends the run with status 1,
+as a failed conformance case does. Without the device the run ends with status 4 and says what is missing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rich.console import Console  # noqa: E402
 import calls  # noqa: E402
 import gyral as gy  # noqa: E402
 import jobs  # noqa: E402
+import residents  # noqa: E402
 from duel import GOAL, Row, fights  # noqa: E402
 from gyral.cli.bench import kernels  # noqa: E402
 from gyral.testing import conformance  # noqa: E402
@@ -54,6 +55,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     add("--size", choices=("small", "large"), help="of the problems; large on GPUs, else small")
     add("--skip-conformance", action="store_true", help="leave the conformance suite out")
     add("--skip-calls", action="store_true", help="leave launches, batches and fusion out")
+    add("--skip-actors", action="store_true", help="leave actors out")
     add("--json", type=Path, help="where to write the record (benchmarks/results/DATE-MACHINE-DEVICE.json)")
     options = parser.parse_args(given)
     options.kernels = [name.strip() for name in options.kernels.split(",") if name.strip()]
@@ -202,6 +204,14 @@ def measured(options: argparse.Namespace, output: Console) -> tuple[dict[str, An
     if not options.skip_calls:
         record["calls"] = called(options, ours, large)
         show(call_table(record["calls"]), output)
+    if not options.skip_actors:
+        try:
+            found = residents.measured(options.device, perf_counter)
+            title = f"Actors, {found['way']}, from a live loop"
+            show(Table(title, ["what", "p50 µs", "p99 µs"], residents.rows(found)), output)
+            record["actors"] = found
+        except (ValueError, gy.GyralError) as error:
+            failures.append(f"actors: {error}")
     for failure in failures:
         output.print(failure, markup=False)
     return record, not failures and not any(row.fault for row in rows)
