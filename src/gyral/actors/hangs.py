@@ -30,30 +30,24 @@ class Hang:
     torn: bool = True
 
     def __str__(self) -> str:
-        if self.slot < 0:
-            return f"worker {self.worker} does not get on, and runs no handler"
         return (
             f"worker {self.worker} has not come back from {self.kind}.{self.handler}, "
             f"which {self.actor} runs on {self.message}; {self.queued} messages wait for it"
         )
 
 
-def hung_workers(mail: Any) -> list[int]:
-    """Workers whose heart stands still."""
-    return [w for w, row in enumerate(mail.workers()) if row["hung"]]
-
-
 def diagnose(engine: Engine, lives: Lives) -> list[Hang]:
-    """All workers that hang, read without disturbing them."""
+    """All workers that hang in a handler, read without disturbing them."""
     rows = engine.host.mail.workers()
-    return [_diagnosis(engine, lives, w, row) for w, row in enumerate(rows) if row["hung"]]
+    found = [_diagnosis(engine, lives, w, row) for w, row in enumerate(rows) if row["hung"]]
+    return [hang for hang in found if hang is not None]
 
 
-def _diagnosis(engine: Engine, lives: Lives, worker: int, row: dict[str, Any]) -> Hang:
+def _diagnosis(engine: Engine, lives: Lives, worker: int, row: dict[str, Any]) -> Hang | None:
     block = engine.world.workers[worker]
     slot, beat = int(block[wire.WK_HAND]) - 1, int(block[wire.WK_HEARTBEAT])
     if slot < 0:
-        return Hang(worker, "", -1, "", "", "", beat, 0, int(row["hangs"]))
+        return None  # it came back a moment ago, or waits for a processor
     status = lives.seen(slot)
     kind = engine.kind(engine.entry(slot))
     message = _in_hand(engine, worker, slot)

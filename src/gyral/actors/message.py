@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import FunctionType
 from typing import Any, TypeVar, dataclass_transform
 
@@ -87,20 +87,18 @@ def messages_of(functions: Iterable[Any]) -> list[Any]:
     return list(found)
 
 
-def read_message(kind: Any, data: bytes, known: Callable[[int, int], Any]) -> Any:
-    """A message of a class from the bytes of its payload; `known` gives references by slot and generation."""
+def read_message(kind: Any, data: bytes) -> Any:
+    """A message of a class from the bytes of its payload."""
     if not kind.__match_args__:
         return kind()
     row = np.frombuffer(data, kind.dtype, 1)[0]
-    return kind(*(_value(row[name], t, known) for name, t in kind.__gyral_struct__.fields))
+    return kind(*(_value(row[name], t) for name, t in kind.__gyral_struct__.fields))
 
 
-def _value(value: Any, t: ElementType, known: Callable[[int, int], Any]) -> Any:
+def _value(value: Any, t: ElementType) -> Any:
     """A field as its class takes it."""
-    if t == REF:
-        return known(int(value["slot"]), int(value["gen"]))
     if isinstance(t, StructType):
-        return tuple(_value(value[name], inner, known) for name, inner in t.fields)
+        return tuple(_value(value[name], inner) for name, inner in t.fields)
     return tuple(value.tolist()) if isinstance(t, Vec) else value.item()
 
 

@@ -154,7 +154,7 @@ class Reception:
         start = wire.EXTENDED_WORDS if kind & wire.EXTENDED else wire.HEADER_WORDS
         message_class = self._engine.roster.message(kind & (1 << wire.TYPE_BITS) - 1)
         message = (
-            None if message_class is None else read_message(message_class, data[4 * start :], self._known)
+            None if message_class is None else read_message(message_class, data[4 * start :])
         )
         sender = self._known(int(words[wire.SOURCE]), gens >> 16)
         receiver = self._known(int(words[wire.DEST]), gens & 0xFFFF)

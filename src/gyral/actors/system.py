@@ -419,6 +419,14 @@ class ActorSystem(Durable):
         made._home, made.name = self, entry.name
         return made
 
+    def reference(self, words: tuple[int, int]) -> Ref | None:
+        """The actor that a reference in a message or an array means: slot and generation; None for nobody.
+
+        A message is bytes, and does not know its system: its references are two numbers.
+        """
+        slot, generation = (int(word) for word in words)
+        return self.known(slot, generation) if generation & 0xFFFF else None
+
     def known(self, slot: int, generation: int) -> Any:
         """A reference to whoever sent a message, or got it; None for the host and for those long gone."""
         if slot >= self._engine.world.geometry.capacity:
