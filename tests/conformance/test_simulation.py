@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.agreement import needs_device
+from tests.cudashim import device as cuda_text
+from tests.msl import shim
 from tests.simulations import corners, diffuse, expected, gray_scott, line, wave
 
 import gyral as gy
+from gyral.actors import steppers
 from gyral.actors.board import BLOCKS, DONE, LEVEL, LINE, TARGET, words_for
 from gyral.actors.declared import declared
 from gyral.actors.halo import Division, Layout
@@ -150,3 +153,30 @@ def test_cells_are_injected_everywhere(device: str) -> None:
         sim.inject("n", 0, 77).inject("n", np.s_[4:6, 3], [5, 5])
         assert agrees(sim.run(3).read("n"), expected(step, {"n": start}, 3, boundary)["n"])
         assert gy.device(device) is sim.device
+
+
+@pytest.mark.skipif(shim.compiler() is None, reason="no C++ compiler with _Float16: install g++ 12")
+@pytest.mark.parametrize("case", ["corners, periodic", "space, mixed"])
+def test_cuda_text_stays_and_agrees(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resident loop as CUDA C++ gives NumPy's fields, though its blocks run one after another here."""
+    monkeypatch.setattr(steppers, "DEVICE_SPINS", 3)
+    cuda_text.device()
+    step, fields, boundary, parameters, reach = CASES[case]
+    wanted = expected(step, fields, STEPS, boundary, parameters, reach)
+    shape = next(iter(fields.values())).shape
+    with Simulation(
+        shape, step, fields, boundary=boundary, parameters=parameters, device=cuda_text.KIND, workers=3
+    ) as sim:
+        sim.run(STEPS)
+        assert (sim.way, sim.launches > 1) == ("resident", True)
+        assert [name for name in wanted if not agrees(sim.read(name), wanted[name])] == []
+
+
+def test_a_simulation_compiles_for_cuda() -> None:
+    """NVRTC takes the resident loop, with its loads and stores that others see."""
+    pytest.importorskip("cuda.bindings.nvrtc", reason="no NVRTC: pip install gyral[cuda]")
+    step, fields, boundary, parameters, _ = CASES["space, mixed"]
+    told = declared(step, (6, 7, 21), fields, parameters)
+    division = Division(Layout((6, 7, 21), 1, tuple(boundary)), 4)
+    ptx = kernel_of(told.program, division, block=128, resident=True).source("ptx")
+    assert (".visible .entry" in ptx, "membar.gl" in ptx or "acquire" in ptx) == (True, True)

@@ -25,6 +25,7 @@ class Crew:
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
         self._closed = False
+        self._owner = os.getpid()
 
     @property
     def working(self) -> bool:
@@ -61,6 +62,8 @@ class Crew:
 
     def close(self) -> None:
         """Let the threads end, once they have come to rest."""
+        if os.getpid() != self._owner:
+            return  # a forked child has no threads, and perhaps a lock that one of them held
         with self._changed:
             self._closed = True
             self._changed.notify_all()
