@@ -1,11 +1,12 @@
-"""This processor as devices with memory of their own: one whose loops go in supersteps, one where they stay.
+"""This processor as devices with memory of their own: one whose loops go in supersteps, two where they stay.
 
 The first is a driver that hides that it is the host. The second stands behind the stand-in for CUDA's driver:
-what is launched there runs as machine code, in a thread of its own.
+what is launched there runs as machine code, in a thread of its own. The third runs CUDA C++ compiled as C++.
 """
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from tests.cudashim import device as cuda_shim
 from tests.fake_cuda import FakeCuda, opened
 
 from gyral.core.artifact import Artifact
@@ -25,6 +27,7 @@ from gyral.runtime.device import Device, register
 from gyral.runtime.device import device as device_named
 
 KIND = "cpu-apart"
+TEXT_KIND = "cuda-text"
 MARK = b"stand-in"
 """How code begins that the stand-in for CUDA's driver takes."""
 
@@ -54,6 +57,46 @@ def device() -> Device:
     targets.TARGETS[KIND] = replace(targets.TARGETS["cpu"], kind=KIND, listed=False)
     register(KIND, lambda index: ApartDriver(), listed=False)
     return device_named(KIND)
+
+
+class TextDriver(cuda_shim.Device):
+    """CUDA C++ compiled as C++, on which loops stay: each launch that does is a thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = TEXT_KIND
+        self.capabilities = replace(self.capabilities, progress=True)
+
+    def share(self, block: memoryview) -> int:
+        """Host memory is device memory."""
+        return ctypes.addressof(ctypes.c_ubyte.from_buffer(block))
+
+    def unshare(self, block: memoryview) -> None:
+        """Nothing was done."""
+
+    def stay(self, queue: Any, program: Any, launch: Launch) -> None:
+        """Compile the program before its thread begins."""
+        if program.name not in self.functions:
+            self.compile([program])
+        self.running = threading.Thread(target=self.launch, args=(None, program, launch))
+        self.running.start()
+
+    def wait_until(self, mark: Any, seconds: float) -> bool:
+        """Whether nothing stays here now."""
+        return not self.running.is_alive()
+
+    def abandon(self, queue: Any) -> str:
+        """Threads are not stopped."""
+        return "it goes on"
+
+
+@cache
+def text_device() -> Device:
+    """The device that runs CUDA C++ as C++ and where loops stay."""
+    cuda_shim.device()
+    targets.TARGETS[TEXT_KIND] = replace(targets.TARGETS[cuda_shim.KIND], kind=TEXT_KIND)
+    register(TEXT_KIND, lambda index: TextDriver(), listed=False)
+    return device_named(TEXT_KIND)
 
 
 @contextmanager

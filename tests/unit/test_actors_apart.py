@@ -11,6 +11,7 @@ import pytest
 from tests import apart
 from tests.agreement import needs_device
 from tests.fake_cuda import FakeCuda
+from tests.msl import shim
 
 import gyral as gy
 from gyral.core.errors import ActorStopped, DeviceError, HandlerFailed, LoopLost, StateError
@@ -163,6 +164,20 @@ def test_a_launch_that_stays_is_cooperative(monkeypatch: pytest.MonkeyPatch) -> 
     assert any(text.startswith("launch on stream") and text.endswith("that stays") for text in heard)
     assert any("bytes of host memory are pinned, flags 3" in text for text in heard)
     assert heard.count("host memory is unpinned") == 1
+
+
+@pytest.mark.skipif(shim.compiler() is None, reason="no C++ compiler with _Float16: install g++ 12")
+def test_cuda_text_stays_in_sight_of_the_host() -> None:
+    """CUDA's own text of a loop takes what threads send while it runs, pauses between, and goes on."""
+    with gy.ActorSystem(device=apart.text_device(), workers=1) as system:
+        bob = system.spawn(Account)
+        alice = system.spawn(Account, auditor=bob)
+        for k in range(10):
+            alice.tell(Deposit(float(k)))
+        assert alice.ask_sync(Deposit(1.0), timeout=20.0).total == 46.0
+        assert (alice.state()["total"], bob.state()["total"]) == (46.0, 46.0)
+        with pytest.raises(HandlerFailed):
+            alice.ask_sync(Deposit(-1.0), timeout=20.0)
 
 
 def test_more_workers_than_the_device_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,7 +157,7 @@ class CooperativeHost:
                     # Before what it announces is looked at: what comes meanwhile sets it again.
                     blocks[:, wire.WK_WAKE] = 0
                     self._tell()
-                if self._running and not self._stands(world) and dispatch.is_done():
+                if self._running and dispatch.is_done() and not self._stands(world):
                     raise DeviceError("the launch ended by itself")
         except BaseException as error:  # noqa: BLE001  whoever asks next is told
             self._failure = error
