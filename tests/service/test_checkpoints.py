@@ -14,7 +14,14 @@ from tests.ledgers import Book, Break, Ledger, bank, flip, pages, seen, wait_for
 import gyral as gy
 from gyral.actors.disk import DISK
 from gyral.actors.savefile import save
-from gyral.core.errors import ActorStopped, DeviceError, DuplicateMessage, StateError, UserError
+from gyral.core.errors import (
+    ActorStopped,
+    DeviceError,
+    DuplicateMessage,
+    StateError,
+    UnsupportedError,
+    UserError,
+)
 from gyral.core.events import CheckpointTrouble, listening
 
 PATIENCE = 20.0
@@ -442,3 +449,27 @@ def test_recovery_without_a_checkpoint(path: Path) -> None:
         assert (auditor.status.state, auditor.status.queued) == ("paused", 0)
         assert worker.ask_sync(Book(2, 0), PATIENCE).total == 3.0
         auditor.resume()
+
+
+@pytest.mark.parametrize("device", ["opencl", "webgpu"])
+def test_devices_restore_each_others_actors(path: Path, device: str) -> None:
+    """A system moves to a device of another kind and back; what it holds stays as it is."""
+    try:
+        gy.device(device)
+    except UnsupportedError as error:
+        pytest.skip(str(error))
+    with gy.ActorSystem(workers=2, **OPTIONS) as system:
+        bank(system)
+        system.checkpoint(path)
+        before = seen(system)
+        system.lookup("bank/auditor").resume()
+    with gy.ActorSystem.restore(path, device, workers=1, **OPTIONS) as there:
+        assert seen(there) == before
+        there.lookup("bank/auditor").resume()
+        there.lookup("bank/worker").ask_sync(Book(5, 1), PATIENCE)
+        assert there.settle(PATIENCE)
+        there.checkpoint(path)
+        after = seen(there)
+    with gy.ActorSystem.restore(path, workers=3, **OPTIONS) as again:
+        assert seen(again) == after
+        assert again.lookup("bank/auditor").state()["total"] == sum(range(20)) + 5
