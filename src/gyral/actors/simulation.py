@@ -23,7 +23,7 @@ from gyral.core.errors import CompileError, StateError, UserError
 from gyral.runtime.device import Device, current_device, device
 from gyral.runtime.elements import numpy_of
 
-CELLS_PER_THREAD = 1 << 17
+CELLS_PER_THREAD = 1 << 19
 """Cells for which a further CPU thread pays: its neighbours wait for it at every step, and where the system
 gives its processor to others meanwhile they wait for long."""
 AHEAD_CELLS = 1 << 24
