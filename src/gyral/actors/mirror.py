@@ -81,12 +81,13 @@ class Mirror:
         return self._merge_events(read=True) or tells
 
     def get_controls(self) -> None:
-        """Take over the actors' control blocks and what they sent."""
-        start, end = self._at["control"], self._at["done"]
+        """Take over the actors' control blocks, what they sent and what of it ended."""
+        start, end = self._at["control"], self._at["list"]
         self._dispatch.get(0, self._seen[start:end], start)
         self._wait()
         self._merge(start, self._at["sent"])
         self._merge_sent()
+        self._merge(self._at["done"], end)
         self.stale = False
 
     def get_all(self) -> bool:
