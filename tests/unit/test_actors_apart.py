@@ -205,3 +205,29 @@ def test_a_device_that_fails_ends_the_system(monkeypatch: pytest.MonkeyPatch) ->
         alice.tell(Deposit(1.0))
     with pytest.raises(DeviceError, match="fell off the bus"):
         alice.state()
+
+
+@gy.actor(block=32)
+class Crew:
+    cells: gy.Local[gy.f32, 32]
+
+    def deposit(self, msg: Deposit) -> Balance:
+        self.cells[gy.local_id()] += msg.amount
+        return Balance(gy.block_sum(self.cells[gy.local_id()]))
+
+
+@needs_device("opencl", "pocl-opencl-icd")
+def test_blocks_of_threads_are_refused_where_they_cannot_be_compiled() -> None:
+    """PoCL cannot compile barriers in many branches: the error says so at once, and what to do."""
+    with gy.ActorSystem(device="opencl") as system:
+        if system.device.capabilities.branched_barriers:
+            pytest.skip("this OpenCL device compiles barriers in branches")
+        with pytest.raises(gy.UnsupportedError, match="blocks of 32 threads"):
+            system.spawn(Crew)
+
+
+@needs_device("webgpu", "mesa-vulkan-drivers")
+def test_blocks_of_threads_handle_messages_in_supersteps() -> None:
+    """Handlers of many threads work together on a device apart."""
+    with gy.ActorSystem(device="webgpu") as system:
+        assert system.spawn(Crew).ask_sync(Deposit(2.0), timeout=60.0).total == 64.0
