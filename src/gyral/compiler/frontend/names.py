@@ -11,6 +11,7 @@ from gyral.compiler.frontend.frame import Binding, Frame, Poisoned
 from gyral.compiler.frontend.joins import Join
 from gyral.compiler.frontend.resolve import resolve_global
 from gyral.compiler.frontend.values import (
+    Actor,
     Const,
     Datum,
     Host,
@@ -97,6 +98,8 @@ def fixed_form(datum: Datum) -> object:
         return datum.type
     if isinstance(datum, Memory):
         return datum.value
+    if isinstance(datum, Actor):  # its parts are made anew in each pass
+        return datum.role
     return datum.obj if isinstance(datum, Host) else datum
 
 
