@@ -102,12 +102,13 @@ def test_every_test_says_what_it_shows(path: Path) -> None:
 
 
 def test_tests_do_not_sleep() -> None:
-    """Time is a parameter: no test calls sleep."""
+    """Time is a parameter: no test sleeps; sleep(0) lets others run and takes none."""
     sleepers = [
         f"{name(path)}:{node.lineno}"
         for path in python_files(TESTS)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and (getattr(node.func, "attr", None) == "sleep" or getattr(node.func, "id", None) == "sleep")
+        and not (node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0)
     ]
     assert sleepers == []
