@@ -175,6 +175,7 @@ def delta_of(path: Path, chain: str, number: int) -> Path:
 
 def read(path: Path) -> Saved:
     """The newest state that a checkpoint and its increments hold.
+            "route": engine.route,
 
     When it cannot be read the previous one is used, and when an increment cannot, the state before it; an
     event says so. Raises as `savefile.load` when there is nothing to be used.

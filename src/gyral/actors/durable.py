@@ -23,6 +23,7 @@ from gyral.actors.world import World
 from gyral.core import wire
 from gyral.core.clock import MONOTONIC, Clock
 from gyral.core.errors import UserError
+from gyral.actors.routes import reroute
 from gyral.core.events import LoopRecovered, emit
 from gyral.runtime.device import Device
 
@@ -127,6 +128,8 @@ class Durable:
         world.controls[:, wire.CT_ERROR_SITE] = 0
         for slot, text in saved.about["errors"]:
             world.control(slot)[wire.CT_ERROR_SITE] = self._engine.sites.keep(text) + 1
+            types = {n: m.__gyral_struct__ for m, n in engine.roster.messages.items()}
+            reroute(saved.image, types, saved.entries, saved.about["route"], engine.route)
 
     def refs(self) -> list[Ref]:
         """References to all actors, in the order of their places."""

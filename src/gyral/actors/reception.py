@@ -25,8 +25,8 @@ class Reception:
     """Takes the records that workers leave, and calls what is to be done about them.
 
     `known(slot, generation)` gives a reference, or None for the host and for those long gone. `failed(slot,
-    generation, why)`, `ended()` and `routed(words)` are called on the thread that drains, one at a time;
-    what they raise is kept in `trouble`.
+    generation, why)`, `ended()` and `routed(route, message class, words)` are called on the thread that
+    drains, one at a time; what they raise is kept in `trouble`.
     """
 
     def __init__(self, name: str, engine: Engine, room: int, known: Callable[[int, int], Any]) -> None:
@@ -35,7 +35,8 @@ class Reception:
         self.failed: Callable[[int, int, str], None] = lambda slot, generation, why: None
         self.ended: Callable[[], None] = lambda: None
         self.remains: Callable[[], bool] = lambda: False
-        self.routed: Callable[[Any], None] = lambda words: None
+        self.routed: Callable[[int, Any, Any], None] = lambda route, message, words: None
+        self.forwarded = 0
         self.lost = 0
         self._name, self._engine, self._known = name, engine, known
         self._to_do: deque[Callable[[], None]] = deque()
@@ -128,7 +129,10 @@ class Reception:
     def _received(self, event: Any) -> None:
         code, slot, generation, detail, data = event
         if code == wire.EVENT_ROUTE:
-            self.later(lambda: self.routed(np.frombuffer(data, np.uint32).copy()))
+            words = np.frombuffer(data, np.uint32)
+            number = int(words[wire.KIND]) & (1 << wire.TYPE_BITS) - 1
+            self.forwarded += 1
+            self.later(partial(self.routed, detail, self._engine.roster.message(number), words))
             return
         letter = self._letter(code, detail, data)
         if code == wire.EVENT_INBOX:
@@ -153,9 +157,7 @@ class Reception:
         kind, gens = int(words[wire.KIND]), int(words[wire.GENS])
         start = wire.EXTENDED_WORDS if kind & wire.EXTENDED else wire.HEADER_WORDS
         message_class = self._engine.roster.message(kind & (1 << wire.TYPE_BITS) - 1)
-        message = (
-            None if message_class is None else read_message(message_class, data[4 * start :])
-        )
+        message = None if message_class is None else read_message(message_class, data[4 * start :])
         sender = self._known(int(words[wire.SOURCE]), gens >> 16)
         receiver = self._known(int(words[wire.DEST]), gens & 0xFFFF)
         return Letter(message, sender, receiver, reason, text)

@@ -56,7 +56,7 @@ def stored(value: Any, dtype: np.dtype[Any]) -> Any:
     if value is MISSING or value is None:
         return np.zeros((), dtype)[()]
     if isinstance(value, Ref):
-        return (value.slot, value.gen)
+        return (value.slot, value.gen | value.mail.route << 16)
     return value
 
 

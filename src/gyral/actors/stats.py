@@ -20,6 +20,7 @@ def stats_of(name: str, device: str, engine: Engine, reception: Reception) -> di
         "dead_letters_dropped": reception.dead.dropped,
         "inbox": len(reception.inbox),
         "inbox_dropped": reception.inbox.dropped,
+        "forwarded": reception.forwarded,
         "records_lost": reception.lost,
         "trouble": [repr(error) for error in reception.trouble],
         "workers": [],

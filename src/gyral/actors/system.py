@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from gyral.actors.reception import Reception
 from gyral.actors.records import read_fields
 from gyral.actors.ref import Ref, Status
 from gyral.actors.roster import Entry
+from gyral.actors.routes import assign, find
 from gyral.actors.spawning import columns_of, pools_of
 from gyral.actors.stats import stats_of
 from gyral.actors.supervisor import Group, Supervisor
@@ -76,7 +78,8 @@ class ActorSystem(Durable):
         host = host_for(self.device, spins, stall, hang_after or 0.0)
         patience = hang_after or PAUSE_SECONDS
         count = workers or min(2, os.cpu_count() or 1)
-        self._engine = Engine(name, self.device, host, count, priorities, depth, patience)
+        route = assign(self)
+        self._engine = Engine(name, self.device, host, count, priorities, depth, patience, route)
         self._hang_after = hang_after
         self._topics = Topics()
         self._lives = Lives(self._engine, self._topics)
@@ -103,6 +106,7 @@ class ActorSystem(Durable):
         reception.ended = self._lives.bury
         reception.remains = self._lives.remains
         self._engine.before_epoch = reception.relaunched
+        reception.routed = partial(_forward, reception)
 
     # Life.
 
@@ -328,8 +332,7 @@ class ActorSystem(Durable):
             found = read_fields(table, int(control[wire.CT_ROW]))
             for one in table.kind.fields:
                 if one.type == REF and one.kind == "state":
-                    value = found[one.name]
-                    found[one.name] = self.known(int(value["slot"]), int(value["gen"]))
+                    found[one.name] = self.reference(found[one.name])
             return found
 
     def status_of(self, slot: int, gen: int) -> Status:
@@ -420,16 +423,32 @@ class ActorSystem(Durable):
         return made
 
     def reference(self, words: tuple[int, int]) -> Ref | None:
-        """The actor that a reference in a message or an array means: slot and generation; None for nobody.
+        """The actor, of any system, that a reference in a message or an array means; None for nobody.
 
         A message is bytes, and does not know its system: its references are two numbers.
         """
         slot, generation = (int(word) for word in words)
-        return self.known(slot, generation) if generation & 0xFFFF else None
+        system = find(generation >> 16)
+        return system.known(slot, generation) if generation & 0xFFFF and system is not None else None
+
+    def deliver(self, message: type, words: Any) -> bool:
+        """Take a message from another system's actor, as it lies in a lane; whether there was room.
+
+        Its type is numbered anew, and its sender is nobody here.
+        """
+        with self._engine.lock:
+            number = self._engine.roster.messages.get(message)
+            if self._closed or number is None or not self._engine.running:
+                return False
+            words = np.array(words, np.uint32)
+            words[wire.KIND] = int(words[wire.KIND]) >> wire.TYPE_BITS << wire.TYPE_BITS | number
+            words[wire.SOURCE] = wire.HOST
+            words[wire.GENS] = int(words[wire.GENS]) & 0xFFFF
+            return self._engine.host.mail.deliver(words)
 
     def known(self, slot: int, generation: int) -> Any:
         """A reference to whoever sent a message, or got it; None for the host and for those long gone."""
-        if slot >= self._engine.world.geometry.capacity:
+        if not self._engine.running or slot >= self._engine.world.geometry.capacity:
             return None
         control = self._engine.world.control(slot)
         if control[wire.CT_GENERATION] != generation & 0xFFFF or control[wire.CT_STATE] == wire.FREE:
@@ -440,6 +459,13 @@ class ActorSystem(Durable):
         if os.getpid() != self._owner:
             raise StateError(f"{self.name} lives in the process that made it, of which this is a fork")
         if self._closed:
+def _forward(reception: Reception, route: int, message: Any, words: Any) -> None:
+    """Deliver a message that an actor sent to another system's; a dead letter where that cannot be."""
+    system = find(route)
+    if system is None or message is None or not system.deliver(message, words):
+        reception.dead.add(reception.letter(words.tobytes(), "dead", "no room, or nobody, on its route"))
+
+
             raise StateError(f"{self.name} was closed")
 
 

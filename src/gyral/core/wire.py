@@ -96,8 +96,9 @@ EVENT_HEAD_WORDS = 16
 EVENT_INBOX, EVENT_ROUTE, EVENT_DEAD, EVENT_EXPIRED, EVENT_DUPLICATE, EVENT_FAILED = range(6)
 EVENT_OVERFLOW = 8
 """The counters from CT_DEAD and the outcomes from REPLY_STOPPED on go in the order of the events from
-EVENT_DEAD. DETAIL of EVENT_DEAD: the state its receiver was in, or EVENT_OVERFLOW, which is no state, when
-nobody had room; of EVENT_FAILED: the site of the check that failed, or SITE_OUTBOX."""
+EVENT_DEAD. DETAIL of EVENT_ROUTE: the number of the system it goes to; of EVENT_DEAD: the state its receiver
+was in, or EVENT_OVERFLOW, which is no state, when nobody had room; of EVENT_FAILED: the site of the check that
+failed, or SITE_OUTBOX."""
 
 # A class block: which slots new actors may take.
 CL_TAKEN = 0

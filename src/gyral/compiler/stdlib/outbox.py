@@ -81,6 +81,7 @@ def stage(arena, sys, w, at, me, my_gen, slot, gen, kind):
                     u32(wire.EVENT_INBOX if slot == wire.HOST else wire.EVENT_ROUTE),
                 )
                 put(arena, place + wire.EV_ACTOR, me)
+                put(arena, place + wire.EV_DETAIL, u32(0) if slot == wire.HOST else gen >> 16)
                 put(arena, place + wire.EV_GENERATION, my_gen)
                 place += wire.EV_MESSAGE
             write_header(arena, at, place, me, my_gen, slot, gen, kind)
