@@ -28,10 +28,15 @@ def rivals(effort: Effort) -> tuple[list[Measure], list[str]]:
             )
             continue
         told.append(f"{found['title']}, {found['placed']}: the fastest of the forms tried")
-        figures.append(Measure(f"{name}: tell, a call", "ns", found["tell"]))
-        figures += percentiles(f"{name}: ask", found["ask"], {50: nan, 99: nan})
-        figures.append(Measure(f"{name}: told and handled, a message", "ns", found["handled"]))
+        figures.append(Measure(f"{name}: tell, a call", "µs", scaled(found["tell"])))
+        figures.append(Measure(f"{name}: told and handled, a message", "µs", scaled(found["handled"])))
+        figures += percentiles(f"{name}: ask", found["ask"], {50: nan, 99: nan}, 1e-3, "µs")
     return figures, told
+
+
+def scaled(values: list[float]) -> list[float]:
+    """Nanoseconds as microseconds."""
+    return [value / 1000 for value in values]
 
 
 def run(name: str, rounds: int) -> dict | str:
