@@ -70,6 +70,12 @@ class Code:
     @property
     def size(self) -> int:
         """Bytes in the image."""
+    @property
+    def entry(self) -> int:
+        """Offset of the entry in the image."""
+    @property
+    def image(self) -> bytes:
+        """A copy of the image, as `load` takes it."""
 
 def load(image: Buffer, entry: int) -> Code:
     """Map `image` (position-independent code and constants) for execution; `entry` is the entry's offset.
@@ -482,8 +488,12 @@ class Mail:
     home: Any
     """Says why(site) and named(slot) in words, and makes room by widen(words); None when nobody does."""
 
-    def __new__(cls, arena: Any, route: int = 0) -> Self:
-        """Look after an arena: u32 words, 64-byte aligned, as `wire` lays it out. ValueError for another."""
+    def __new__(cls, arena: Any, route: int = 0, shared: bool = False) -> Self:
+        """Look after an arena: u32 words, 64-byte aligned, as `wire` lays it out. ValueError for another.
+
+        shared: it lies in memory that another process has too, of which one runs the loops (`start`) and the
+        other sends (`attend`). OSError where the system has no such thing.
+        """
     @property
     def running(self) -> bool:
         """Whether loops were started and not all stopped."""
@@ -508,6 +518,9 @@ class Mail:
     def stop(self, timeout: float | None = None) -> bool:
         """End the threads at a message boundary. When time is up running handlers are told to abort; False
         when one does not even then come back: its thread, code and memory are left as they are."""
+    def attend(self, runs: bool, /) -> None:
+        """Say that another process runs the loops of a shared arena from now on, which thaws the lanes; or that
+        it does so no more, or is gone, which freezes them."""
     def close(self) -> None:
         """Stop within a second, end all asks with LoopLost, and refuse everything from now on."""
     def rebind(self, arena: Any, /) -> None:

@@ -103,7 +103,7 @@ static PyObject *mail_wake(PyObject *object, PyObject *args)
     uint32_t worker = worker_of(core, which);
     if (PyErr_Occurred())
         return NULL;
-    gy_barrier_light();
+    gy_mail_barrier(core);
     for (uint32_t w = 0; w < core->workers; w++)
         if (worker == NONE || worker == w)
             gy_mail_wake(core, w);
@@ -116,7 +116,7 @@ static PyObject *mail_tick(PyObject *object, PyObject *now)
     unsigned long long ms = PyLong_AsUnsignedLongLong(now);
     if (core == NULL || (ms == (unsigned long long)-1 && PyErr_Occurred()))
         return NULL;
-    if (core->ticking)
+    if (core->ticking || core->remote)
         return PyErr_Format(gy_actor_error_of(GY_ERROR_STATE), "a ticker publishes the time of this system");
     /* From now on time is what it is told. */
     if (!core->manual)
@@ -134,11 +134,11 @@ static PyObject *mail_workers(PyObject *object, PyObject *unused)
     PyObject *all = core == NULL ? NULL : PyList_New(core->workers);
     for (uint32_t w = 0; all != NULL && w < core->workers; w++) {
         gy_actor_worker *worker = &core->worker[w];
-        uint32_t stage = atomic_load(&worker->stage), parked = gy_get(worker->block + WK_PARKED);
+        uint32_t stage = atomic_load(&worker->news->stage), parked = gy_get(worker->block + WK_PARKED);
         PyObject *row = Py_BuildValue(
-            "{s:s,s:K,s:N,s:I,s:I}", "stage", stage == GY_RUNNING && parked ? "parked" : stages[stage], "parks",
-            (unsigned long long)atomic_load(&worker->parks), "hung", PyBool_FromLong(atomic_load(&worker->hung) != 0),
-            "hangs", atomic_load(&worker->hangs), "stalls", atomic_load(&worker->stalls));
+            "{s:s,s:I,s:N,s:I,s:I}", "stage", stage == GY_RUNNING && parked ? "parked" : stages[stage], "parks",
+            atomic_load(&worker->news->parks), "hung", PyBool_FromLong(atomic_load(&worker->news->hung) != 0),
+            "hangs", atomic_load(&worker->news->hangs), "stalls", atomic_load(&worker->news->stalls));
         if (row == NULL || PyList_SetItem(all, w, row) < 0)
             Py_CLEAR(all);
     }
@@ -282,7 +282,7 @@ static PyObject *mail_wait_work(PyObject *object, PyObject *args)
         gy_barrier_heavy();
         pending = gy_mail_pending(core);
         if (!pending && left > 0) {
-            gy_futex_wait(parked, 1, left < SLICE_NS ? left : SLICE_NS);
+            gy_futex_wait(parked, 1, left < SLICE_NS ? left : SLICE_NS, core->shared);
             woken = atomic_load(parked) == 0;
         }
         atomic_store(parked, 0);

@@ -34,17 +34,20 @@ static int take_arena(PyObject *arena, Py_buffer *view)
 
 static PyObject *mail_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"arena", "route", NULL};
+    static char *names[] = {"arena", "route", "shared", NULL};
     PyObject *arena;
     unsigned int route = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|I:Mail", names, &arena, &route))
+    int shared = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|Ip:Mail", names, &arena, &route, &shared))
         return NULL;
+    if (shared && !gy_futex_shares())
+        return PyErr_Format(PyExc_OSError, "processes cannot wait for one another's memory on this system");
     GyMail *self = (GyMail *)PyType_GenericAlloc(type, 0);
     if (self != NULL && take_arena(arena, &self->view) == 0) {
         uint32_t *words = self->view.buf;
         if (route != 0)
             words[SYS_ROUTE] = route;
-        self->core = gy_mail_new(words);
+        self->core = gy_mail_new(words, shared);
         if (self->core == NULL)
             PyErr_NoMemory();
     }
@@ -107,7 +110,7 @@ static void free_workers(gy_mail *core)
     for (uint32_t w = 0; w < core->workers; w++) {
         gy_actor_worker *worker = &core->worker[w];
         /* A thread that never came back still runs on these. */
-        if (atomic_load(&worker->stage) != GY_AWAY)
+        if (atomic_load(&worker->news->stage) != GY_AWAY)
             continue;
         free(worker->frame);
         free(worker->scratch);
@@ -122,6 +125,10 @@ static int finish(GyMail *self, int64_t grace_ns, int polls)
     gy_mail *core = self->core;
     int64_t until = grace_ns == INT64_MAX ? INT64_MAX : gy_now_ns() + grace_ns;
     int ended = 0, interrupted = 0, aborted = 0;
+    if (core->remote) {
+        gy_mail_attend(core, 0);
+        return 1;
+    }
     gy_mail_end(core);
     while (!ended && !interrupted) {
         int64_t left = until - gy_now_ns();
@@ -144,7 +151,7 @@ static int finish(GyMail *self, int64_t grace_ns, int polls)
         return -1;
     gy_mail_join(core);
     for (uint32_t w = 0; w < core->workers; w++)
-        if (atomic_load(&core->worker[w].stage) == GY_AWAY)
+        if (atomic_load(&core->worker[w].news->stage) == GY_AWAY)
             gy_set(core->worker[w].block + WK_ABORT, 0);
     free_workers(core);
     if (ended)
@@ -268,6 +275,19 @@ static PyObject *mail_start(PyObject *object, PyObject *args, PyObject *kwargs)
     }
     Py_DECREF(tuple);
     return result;
+}
+
+static PyObject *mail_attend(PyObject *object, PyObject *runs)
+{
+    gy_mail *core = gy_mail_open((GyMail *)object);
+    int yes = PyObject_IsTrue(runs);
+    if (core == NULL || yes < 0)
+        return NULL;
+    if (!core->shared || (yes && core->started))
+        return PyErr_Format(gy_actor_error_of(GY_ERROR_STATE), "loops run in another process where the arena is "
+                                                               "shared, and only once at a time");
+    gy_mail_attend(core, yes);
+    Py_RETURN_NONE;
 }
 
 static PyObject *mail_stop(PyObject *object, PyObject *args)
@@ -416,6 +436,7 @@ static PyGetSetDef mail_getset[] = {
 static PyMethodDef mail_methods[] = {
     {"start", (PyCFunction)(void (*)(void))mail_start, METH_VARARGS | METH_KEYWORDS, NULL},
     {"stop", mail_stop, METH_VARARGS, NULL},
+    {"attend", mail_attend, METH_O, NULL},
     {"close", mail_close, METH_NOARGS, NULL},
     {"rebind", mail_rebind, METH_O, NULL},
     {"renew", mail_renew, METH_NOARGS, NULL},

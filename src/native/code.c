@@ -94,9 +94,24 @@ static PyObject *code_size(PyObject *object, void *unused)
     return PyLong_FromSsize_t(((GyCode *)object)->size);
 }
 
+static PyObject *code_entry(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyLong_FromSsize_t(((GyCode *)object)->entry);
+}
+
+static PyObject *code_image(PyObject *object, void *unused)
+{
+    const GyCode *self = (const GyCode *)object;
+    (void)unused;
+    return PyBytes_FromStringAndSize(self->memory, self->size);
+}
+
 static PyGetSetDef code_getset[] = {
     {"address", code_address, NULL, "Address of the entry, for the life of this object.", NULL},
     {"size", code_size, NULL, "Bytes in the image.", NULL},
+    {"entry", code_entry, NULL, "Offset of the entry in the image.", NULL},
+    {"image", code_image, NULL, "The image, as it can be loaded again.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

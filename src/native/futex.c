@@ -17,17 +17,25 @@ int gy_barrier_asymmetric;
 
 #if defined(__linux__)
 
-void gy_futex_wait(gy_word *word, uint32_t seen, int64_t at_most_ns)
+static int private_flag(int shared) { return shared ? 0 : FUTEX_PRIVATE_FLAG; }
+
+int gy_futex_shares(void) { return 1; }
+
+void gy_futex_wait(gy_word *word, uint32_t seen, int64_t at_most_ns, int shared)
 {
     if (at_most_ns <= 0)
         return;
     struct timespec span = {at_most_ns / 1000000000, at_most_ns % 1000000000};
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &span, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAIT | private_flag(shared), seen, &span, NULL, 0);
 }
 
-void gy_futex_wake(gy_word *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
+static void wake(gy_word *word, int most, int shared)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE | private_flag(shared), most, NULL, NULL, 0);
+}
 
-void gy_futex_wake_all(gy_word *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0); }
+void gy_futex_wake(gy_word *word, int shared) { wake(word, 1, shared); }
+void gy_futex_wake_all(gy_word *word, int shared) { wake(word, INT32_MAX, shared); }
 
 int gy_barrier_prepare(void)
 {
@@ -67,8 +75,9 @@ static int seat_of(gy_word *word)
     return (int)((uintptr_t)word / sizeof *word * 2654435761u >> 7) % SEATS;
 }
 
-void gy_futex_wait(gy_word *word, uint32_t seen, int64_t at_most_ns)
+void gy_futex_wait(gy_word *word, uint32_t seen, int64_t at_most_ns, int shared)
 {
+    (void)shared;
     if (at_most_ns <= 0)
         return;
     int at = seat_of(word);
@@ -86,15 +95,18 @@ void gy_futex_wait(gy_word *word, uint32_t seen, int64_t at_most_ns)
     pthread_mutex_unlock(&seat[at].mutex);
 }
 
-void gy_futex_wake_all(gy_word *word)
+void gy_futex_wake_all(gy_word *word, int shared)
 {
+    (void)shared;
     int at = seat_of(word);
     pthread_mutex_lock(&seat[at].mutex);
     pthread_cond_broadcast(&seat[at].moved);
     pthread_mutex_unlock(&seat[at].mutex);
 }
 
-void gy_futex_wake(gy_word *word) { gy_futex_wake_all(word); }
+void gy_futex_wake(gy_word *word, int shared) { gy_futex_wake_all(word, shared); }
+
+int gy_futex_shares(void) { return 0; }
 
 int gy_barrier_prepare(void) { return 0; }
 

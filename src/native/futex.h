@@ -7,10 +7,13 @@
 
 typedef _Atomic uint32_t gy_word;
 
-/* Sleeps while `*word` is `seen`, for `at_most_ns` at most; may return early. */
-void gy_futex_wait(gy_word *word, uint32_t seen, int64_t at_most_ns);
-void gy_futex_wake(gy_word *word);
-void gy_futex_wake_all(gy_word *word);
+/* Sleeps while `*word` is `seen`, for `at_most_ns` at most; may return early.  `shared`: the word may be in the
+ * memory of other processes too. */
+void gy_futex_wait(gy_word *word, uint32_t seen, int64_t at_most_ns, int shared);
+void gy_futex_wake(gy_word *word, int shared);
+void gy_futex_wake_all(gy_word *word, int shared);
+/* Whether there are such words. */
+int gy_futex_shares(void);
 
 /* Asks the system once whether it has the barrier; 1 when it does. */
 int gy_barrier_prepare(void);

@@ -76,6 +76,16 @@ const char *gy_mail_refusal(const uint32_t *arena, size_t words)
     return NULL;
 }
 
+/* Both processes add the same to the monotonic clock: what the first of them did. */
+static void share_clock(gy_mail *mail)
+{
+    uint64_t epoch = gy_get(mail->arena + SYS_EPOCH_LO) | (uint64_t)gy_get(mail->arena + SYS_EPOCH_HI) << 32;
+    if (epoch != 0)
+        mail->epoch_ms = (int64_t)epoch;
+    gy_set(mail->arena + SYS_EPOCH_LO, (uint32_t)mail->epoch_ms);
+    gy_set(mail->arena + SYS_EPOCH_HI, (uint32_t)((uint64_t)mail->epoch_ms >> 32));
+}
+
 static void read_system(gy_mail *mail, uint32_t *arena)
 {
     mail->arena = (gy_word *)arena;
@@ -95,8 +105,17 @@ static void read_system(gy_mail *mail, uint32_t *arena)
     mail->sent_at = arena[SYS_SENT_AT];
     mail->done_at = arena[SYS_DONE_AT];
     mail->cells = arena[SYS_CELLS];
-    for (uint32_t w = 0; w < mail->workers; w++)
-        mail->worker[w].block = mail->arena + mail->worker_at + (size_t)w * WORKER_WORDS;
+    if (mail->shared) {
+        mail->rung = mail->arena + SYS_RUNG;
+        mail->listeners = mail->arena + SYS_LISTENERS;
+        mail->stood = mail->arena + SYS_STOOD;
+        share_clock(mail);
+    }
+    for (uint32_t w = 0; w < mail->workers; w++) {
+        gy_actor_worker *worker = &mail->worker[w];
+        worker->block = mail->arena + mail->worker_at + (size_t)w * WORKER_WORDS;
+        worker->news = mail->shared ? (gy_worker_news *)(worker->block + WK_STAGE) : &worker->own;
+    }
     for (uint32_t p = 0; p < mail->priorities; p++)
         for (uint32_t slot = 0; slot < mail->capacity; slot++)
             mail->credit[(size_t)p * mail->capacity + slot] =
@@ -111,6 +130,7 @@ static int equip(gy_mail *mail, uint32_t priorities)
         gy_actor_worker *worker = &mail->worker[w];
         worker->mail = mail;
         worker->index = w;
+        worker->news = &worker->own;
         worker->watch = calloc((size_t)priorities * (mail->workers + 1) + 1, sizeof *worker->watch);
         if (worker->watch == NULL)
             return -1;
@@ -153,7 +173,7 @@ static void set_time(gy_mail *mail, uint64_t now_ms)
     gy_publish(mail->arena + SYS_TIME_HI, (uint32_t)(now_ms >> 32));
 }
 
-gy_mail *gy_mail_new(uint32_t *arena)
+gy_mail *gy_mail_new(uint32_t *arena, int shared)
 {
     void *memory;
     if (posix_memalign(&memory, 64, sizeof(gy_mail)) != 0)
@@ -164,11 +184,15 @@ gy_mail *gy_mail_new(uint32_t *arena)
         release(mail);
         return NULL;
     }
-    read_system(mail, arena);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    mail->epoch_ms = (int64_t)now_ms - gy_now_ns() / 1000000;
+    mail->epoch_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - gy_now_ns() / 1000000;
+    mail->shared = shared;
+    mail->rung = &mail->own.rung;
+    mail->listeners = &mail->own.listeners;
+    mail->stood = &mail->own.stood;
+    read_system(mail, arena);
+    uint64_t now_ms = gy_mail_read_clock(mail);
     atomic_store(&mail->now_ms, now_ms);
     mail->options.stall_ms = 1000;
     set_time(mail, now_ms);
@@ -201,9 +225,20 @@ int gy_mail_rebind(gy_mail *mail, uint32_t *arena)
     for (uint32_t i = 0; i < cells; i++) {
         gy_word *state = old_cells + (size_t)i * old_words + CE_STATE;
         atomic_store(state, NONE);
-        gy_futex_wake_all(state);
+        gy_futex_wake_all(state, mail->shared);
     }
     return 0;
+}
+
+void gy_mail_attend(gy_mail *mail, int runs)
+{
+    mail->remote = mail->started = runs;
+    gy_mail_freeze(mail, !runs);
+    for (uint32_t w = 0; w < mail->workers && !runs; w++)
+        atomic_store(&mail->worker[w].news->stage, GY_AWAY);
+    /* Who waits for workers to stand need not wait for those that are no more. */
+    atomic_fetch_add(mail->stood, 1);
+    gy_futex_wake_all(mail->stood, mail->shared);
 }
 
 int gy_mail_renew(gy_mail *mail)

@@ -29,21 +29,29 @@ typedef struct gy_lane_watch {
     uint64_t since_ms;
 } gy_lane_watch;
 
+/* What a worker's thread says of itself, and the watch of it: as it lies in the arena from WK_STAGE on. */
+typedef struct gy_worker_news {
+    gy_word stage; /* GY_AWAY and so on */
+    gy_word parks, hung, hangs, stalls;
+} gy_worker_news;
+_Static_assert(WK_PARKS == WK_STAGE + 1 && WK_HUNG == WK_STAGE + 2 && WK_HANGS == WK_STAGE + 3 &&
+                   WK_STALLS == WK_STAGE + 4,
+               "a worker's news lie in the arena as in gy_worker_news");
+
 typedef struct gy_actor_worker {
     gy_mail *mail;
-    gy_word *block; /* in the arena */
+    gy_word *block;       /* in the arena */
+    gy_worker_news *news; /* `own`, or in the arena where it is shared */
     uint32_t index;
     gy_entry entry;
     gy_frame *frame;
     void *scratch;
     pthread_t thread;
-    _Alignas(64) gy_word stage; /* GY_AWAY and so on */
-    _Atomic uint64_t parks;
+    _Alignas(64) gy_worker_news own;
     /* the watch's own */
     gy_lane_watch *watch;
     uint32_t beat;
     uint64_t beat_since_ms;
-    _Atomic uint32_t hung, hangs, stalls;
 } gy_actor_worker;
 
 typedef struct gy_options {
@@ -58,6 +66,8 @@ struct gy_mail {
     gy_word *arena;
     uint32_t workers, priorities, capacity, stride, batched, route, lanes;
     uint32_t lane_at, out_at, worker_at, cell_at, cell_words, control_at, sent_at, done_at;
+    int shared;       /* another process has the arena too, and one of the two runs the loops */
+    int remote;       /* that is the other one */
     _Atomic int shut; /* GY_OPEN and so on */
     gy_word epoch;    /* arenas before this one */
     gy_mail *next;    /* of all in the process, for a forked child */
@@ -76,10 +86,14 @@ struct gy_mail {
     int64_t epoch_ms;                     /* added to the monotonic clock */
     gy_word active;                       /* workers neither parked nor standing */
     int manual;
-    _Alignas(64) gy_word rung;
-    _Atomic int listeners;
-    _Alignas(64) gy_word stood; /* counts workers that came to stand or ended, for those who wait for it */
-    gy_word ticker_sleeps;
+    /* The bell, who listens to it, and how often workers came to stand or ended: `own`, or in the arena. */
+    gy_word *rung, *listeners, *stood;
+    struct {
+        _Alignas(64) gy_word rung;
+        gy_word listeners;
+        _Alignas(64) gy_word stood;
+    } own;
+    _Alignas(64) gy_word ticker_sleeps;
 
     gy_options options;
     gy_actor_worker *worker;
@@ -91,7 +105,9 @@ struct gy_mail {
 
 /* mail.c.  The arena must be 64-byte aligned and stay; NULL when there is no memory. */
 const char *gy_mail_refusal(const uint32_t *arena, size_t words);
-gy_mail *gy_mail_new(uint32_t *arena);
+gy_mail *gy_mail_new(uint32_t *arena, int shared);
+/* Another process runs the loops from now on, or does so no more; then lanes are frozen. */
+void gy_mail_attend(gy_mail *mail, int runs);
 /* Goes on in another arena, to which all but the cells was copied; -1 without memory.  No loop runs. */
 int gy_mail_rebind(gy_mail *mail, uint32_t *arena);
 /* Goes on without the threads that never came back: workers anew, to be started on another arena; -1 without
@@ -192,10 +208,18 @@ int gy_mail_take_event(gy_mail *mail, uint32_t w, uint32_t *entry);
 
 /* mailthread.c */
 void gy_mail_wake(gy_mail *mail, uint32_t worker);
+/* Who sleeps in another process pays for no barrier but its own. */
+static inline void gy_mail_barrier(gy_mail *mail)
+{
+    if (mail->shared)
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        gy_barrier_light();
+}
 static inline void gy_mail_notify(gy_mail *mail, uint32_t worker)
 {
     uint32_t sleeper = mail->batched ? 0 : worker;
-    gy_barrier_light();
+    gy_mail_barrier(mail);
     if (gy_get(mail->arena + mail->worker_at + sleeper * WORKER_WORDS + WK_PARKED) != 0)
         gy_mail_wake(mail, sleeper);
 }

@@ -4,7 +4,7 @@
 
 #include "mail.h"
 
-enum { WRITING_NS = 1000 * 1000 * 1000 };
+enum { WRITING_NS = 1000 * 1000 * 1000, REMOTE_SLICE_NS = 1000 * 1000 };
 
 /* In CE_WAITER, with the ask's generation above: who looks at a cell late must not take the next ask for it. */
 enum { NOBODY, SLEEPS, LISTENS, TOLD };
@@ -68,14 +68,16 @@ int gy_cell_spin(gy_word *cell, uint32_t corr, int64_t ns, int yields)
 void gy_cell_sleep(gy_mail *mail, gy_word *cell, uint32_t epoch, uint32_t corr, int64_t at_most_ns)
 {
     int64_t until = gy_now_ns() + at_most_ns;
+    /* Compiled loops do not fence when they answer, and the barrier ends at the border of this process. */
+    const int64_t most = mail->remote ? REMOTE_SLICE_NS : gy_slice_ns();
     gy_set(cell + CE_WAITER, waiter_of(corr, SLEEPS));
     gy_barrier_heavy();
     for (;;) {
         uint32_t state = gy_see(cell + CE_STATE);
-        int64_t left = until - gy_now_ns(), slice = gy_slice_ns();
+        int64_t left = until - gy_now_ns();
         if (state == state_of(corr, CELL_DONE) || left <= 0 || gy_see(&mail->epoch) != epoch)
             break;
-        gy_futex_wait(cell + CE_STATE, state, left < slice ? left : slice);
+        gy_futex_wait(cell + CE_STATE, state, left < most ? left : most, mail->shared);
     }
     gy_set(cell + CE_WAITER, NOBODY);
 }
@@ -113,12 +115,18 @@ void gy_cell_wake_waiters(gy_mail *mail)
         if (kind == NOBODY || kind == TOLD || gy_see(cell + CE_STATE) != ((waiter & ~3u) | CELL_DONE))
             continue;
         if (kind == SLEEPS)
-            gy_futex_wake_all(cell + CE_STATE);
+            gy_futex_wake_all(cell + CE_STATE, mail->shared);
         else if (atomic_compare_exchange_strong(cell + CE_WAITER, &waiter, (waiter & ~3u) | TOLD))
             rings = GY_RING_REPLIES;
     }
     if (rings != 0)
         gy_mail_ring(mail, rings);
+}
+
+/* Whether a cell is waited for: armed, or claimed by a loop that is no more. */
+static int is_open(const gy_mail *mail, uint32_t state)
+{
+    return (state & 3) == CELL_ARMED || ((state & 3) == CELL_WRITING && mail->shared && !mail->started);
 }
 
 /* Claims an armed cell as a loop does; 1 when it may be written. */
@@ -132,13 +140,13 @@ void gy_cell_end_all(gy_mail *mail, uint32_t outcome)
     for (uint32_t i = 0; i < mail->cells; i++) {
         gy_word *cell = gy_cell(mail, i);
         uint32_t state = gy_get(cell + CE_STATE);
-        if ((state & 3) != CELL_ARMED || !claim(cell, state))
+        if (!is_open(mail, state) || !claim(cell, state))
             continue;
         gy_set(cell + CE_KIND, outcome);
         gy_set(cell + CE_DETAIL, 0);
         gy_publish(cell + CE_STATE, (state & ~3u) | CELL_DONE);
     }
-    gy_barrier_light();
+    gy_mail_barrier(mail);
     gy_cell_wake_waiters(mail);
 }
 
@@ -155,6 +163,6 @@ void gy_cell_merge(gy_mail *mail, const uint32_t *copy)
                (mail->cell_words - CE_PAYLOAD) * sizeof(uint32_t));
         gy_publish(cell + CE_STATE, copy[CE_STATE]);
     }
-    gy_barrier_light();
+    gy_mail_barrier(mail);
     gy_cell_wake_waiters(mail);
 }

@@ -5,21 +5,21 @@
 
 void gy_mail_ring(gy_mail *mail, uint32_t bits)
 {
-    atomic_fetch_or(&mail->rung, bits);
-    if (atomic_load(&mail->listeners) != 0)
-        gy_futex_wake_all(&mail->rung);
+    atomic_fetch_or(mail->rung, bits);
+    if (atomic_load(mail->listeners) != 0)
+        gy_futex_wake_all(mail->rung, mail->shared);
 }
 
 uint32_t gy_mail_listen(gy_mail *mail, int64_t at_most_ns)
 {
-    uint32_t rung = atomic_exchange(&mail->rung, 0);
+    uint32_t rung = atomic_exchange(mail->rung, 0);
     if (rung != 0 || at_most_ns <= 0)
         return rung;
-    atomic_fetch_add(&mail->listeners, 1);
-    if (atomic_load(&mail->rung) == 0)
-        gy_futex_wait(&mail->rung, 0, at_most_ns);
-    atomic_fetch_sub(&mail->listeners, 1);
-    return atomic_exchange(&mail->rung, 0);
+    atomic_fetch_add(mail->listeners, 1);
+    if (atomic_load(mail->rung) == 0)
+        gy_futex_wait(mail->rung, 0, at_most_ns, mail->shared);
+    atomic_fetch_sub(mail->listeners, 1);
+    return atomic_exchange(mail->rung, 0);
 }
 
 int gy_mail_take_event(gy_mail *mail, uint32_t w, uint32_t *entry)

@@ -20,7 +20,7 @@ void gy_mail_wake(gy_mail *mail, uint32_t w)
 {
     gy_word *parked = mail->arena + mail->worker_at + (size_t)w * WORKER_WORDS + WK_PARKED;
     if (atomic_exchange(parked, 0) != 0)
-        gy_futex_wake(parked);
+        gy_futex_wake(parked, mail->shared);
 }
 
 /* Changes with everything that the worker takes. */
@@ -56,7 +56,7 @@ static void rise(gy_mail *mail)
 {
     atomic_fetch_add(&mail->active, 1);
     if (atomic_load(&mail->ticker_sleeps) != 0 && atomic_exchange(&mail->ticker_sleeps, 0) != 0)
-        gy_futex_wake(&mail->ticker_sleeps);
+        gy_futex_wake(&mail->ticker_sleeps, 0);
 }
 
 static void park(gy_actor_worker *self)
@@ -72,14 +72,14 @@ static void park(gy_actor_worker *self)
         gy_set(parked, 0);
         return;
     }
-    atomic_fetch_add_explicit(&self->parks, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&self->news->parks, 1, memory_order_relaxed);
     if (blocked) {
-        gy_futex_wait(parked, 1, BLOCKED_NS);
+        gy_futex_wait(parked, 1, BLOCKED_NS, mail->shared);
     } else {
         rest(mail);
         /* Each look costs the processor tens of microseconds where it has to rise from its own sleep. */
         for (int64_t slice = gy_slice_ns(); atomic_load(parked) == 1 && !told_to_stand(self) && !has_mail(self);) {
-            gy_futex_wait(parked, 1, slice);
+            gy_futex_wait(parked, 1, slice, mail->shared);
             if (gy_barrier_asymmetric && slice < LONGEST_SLEEP_NS)
                 slice *= 2;
         }
@@ -94,15 +94,15 @@ static int stand(gy_actor_worker *self)
     gy_mail *mail = self->mail;
     gy_word *command = self->block + WK_COMMAND;
     uint32_t running = GY_RUNNING;
-    if (!atomic_compare_exchange_strong(&self->stage, &running, GY_STANDING))
+    if (!atomic_compare_exchange_strong(&self->news->stage, &running, GY_STANDING))
         return 0;
     rest(mail);
-    atomic_fetch_add(&mail->stood, 1);
-    gy_futex_wake_all(&mail->stood);
+    atomic_fetch_add(mail->stood, 1);
+    gy_futex_wake_all(mail->stood, mail->shared);
     while (told_to_stand(self) && !atomic_load(&mail->ending))
-        gy_futex_wait(command, YIELD, gy_slice_ns());
+        gy_futex_wait(command, YIELD, gy_slice_ns(), mail->shared);
     rise(mail);
-    atomic_store(&self->stage, GY_RUNNING);
+    atomic_store(&self->news->stage, GY_RUNNING);
     return !atomic_load(&mail->ending);
 }
 
@@ -172,7 +172,7 @@ static void *worker_main(void *argument)
         if (!mail->manual)
             gy_mail_publish_time(mail, gy_mail_read_clock(mail));
         self->entry(self->frame, self->index, (int64_t)self->index + 1, self->scratch);
-        if (atomic_load(&self->stage) == GY_GIVEN_UP)
+        if (atomic_load(&self->news->stage) == GY_GIVEN_UP)
             return NULL;
         pass_on(self);
         uint32_t after = progress(self);
@@ -189,11 +189,11 @@ static void *worker_main(void *argument)
         }
     }
     uint32_t running = GY_RUNNING;
-    if (!atomic_compare_exchange_strong(&self->stage, &running, GY_ENDED))
+    if (!atomic_compare_exchange_strong(&self->news->stage, &running, GY_ENDED))
         return NULL;
     rest(mail);
-    atomic_fetch_add(&mail->stood, 1);
-    gy_futex_wake_all(&mail->stood);
+    atomic_fetch_add(mail->stood, 1);
+    gy_futex_wake_all(mail->stood, mail->shared);
     return NULL;
 }
 
@@ -216,12 +216,12 @@ int gy_mail_start(gy_mail *mail, const gy_options *options)
         gy_actor_worker *worker = &mail->worker[w];
         worker->beat_since_ms = 0;
         gy_set(worker->block + WK_PARKED, 0);
-        atomic_store(&worker->stage, GY_RUNNING);
+        atomic_store(&worker->news->stage, GY_RUNNING);
         atomic_fetch_add(&mail->active, 1);
         error = pthread_create(&worker->thread, NULL, worker_main, worker);
         if (error != 0) {
             atomic_fetch_sub(&mail->active, 1);
-            atomic_store(&worker->stage, GY_AWAY);
+            atomic_store(&worker->news->stage, GY_AWAY);
         }
     }
     if (error == 0 && options->ticker) {
@@ -240,7 +240,7 @@ void gy_mail_command(gy_mail *mail, uint32_t worker, uint32_t command)
         if (worker != NONE && worker != w)
             continue;
         atomic_store(block + WK_COMMAND, command);
-        gy_futex_wake_all(block + WK_COMMAND);
+        gy_futex_wake_all(block + WK_COMMAND, mail->shared);
         gy_mail_wake(mail, w);
     }
 }
@@ -248,7 +248,7 @@ void gy_mail_command(gy_mail *mail, uint32_t worker, uint32_t command)
 static int all_at(gy_mail *mail, uint32_t worker, uint32_t stage, uint32_t also)
 {
     for (uint32_t w = 0; w < mail->workers; w++) {
-        uint32_t now = atomic_load(&mail->worker[w].stage);
+        uint32_t now = atomic_load(&mail->worker[w].news->stage);
         if ((worker == NONE || worker == w) && now != stage && now != also && now != GY_AWAY)
             return 0;
     }
@@ -259,13 +259,13 @@ static int wait_for(gy_mail *mail, uint32_t worker, uint32_t stage, uint32_t als
 {
     int64_t until = gy_now_ns() + at_most_ns;
     for (;;) {
-        uint32_t seen = atomic_load(&mail->stood);
+        uint32_t seen = atomic_load(mail->stood);
         if (all_at(mail, worker, stage, also))
             return 1;
         int64_t left = until - gy_now_ns(), slice = gy_slice_ns();
         if (left <= 0)
             return 0;
-        gy_futex_wait(&mail->stood, seen, left < slice ? left : slice);
+        gy_futex_wait(mail->stood, seen, left < slice ? left : slice, mail->shared);
     }
 }
 
@@ -279,7 +279,7 @@ void gy_mail_end(gy_mail *mail)
     atomic_store(&mail->ending, 1);
     gy_mail_command(mail, NONE, YIELD);
     if (atomic_exchange(&mail->ticker_sleeps, 0) != 0)
-        gy_futex_wake(&mail->ticker_sleeps);
+        gy_futex_wake(&mail->ticker_sleeps, 0);
 }
 
 int gy_mail_ended(gy_mail *mail, int64_t at_most_ns)
@@ -292,15 +292,15 @@ void gy_mail_join(gy_mail *mail)
     for (uint32_t w = 0; w < mail->workers; w++) {
         gy_actor_worker *worker = &mail->worker[w];
         uint32_t running = GY_RUNNING;
-        if (atomic_load(&worker->stage) == GY_AWAY)
+        if (atomic_load(&worker->news->stage) == GY_AWAY)
             continue;
-        if (atomic_compare_exchange_strong(&worker->stage, &running, GY_GIVEN_UP)) {
+        if (atomic_compare_exchange_strong(&worker->news->stage, &running, GY_GIVEN_UP)) {
             pthread_detach(worker->thread);
             rest(mail);
             mail->leaked = 1;
         } else if (running != GY_GIVEN_UP) {
             pthread_join(worker->thread, NULL);
-            atomic_store(&worker->stage, GY_AWAY);
+            atomic_store(&worker->news->stage, GY_AWAY);
         }
     }
     if (mail->ticking)

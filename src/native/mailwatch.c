@@ -9,14 +9,14 @@ static int is_new(uint64_t since_ms, uint64_t now_ms) { return since_ms == 0 || 
 static void watch_beat(gy_mail *mail, gy_actor_worker *worker, uint64_t now_ms)
 {
     uint32_t beat = gy_get(worker->block + WK_HEARTBEAT);
-    int works = atomic_load(&worker->stage) == GY_RUNNING && gy_get(worker->block + WK_PARKED) == 0;
+    int works = atomic_load(&worker->news->stage) == GY_RUNNING && gy_get(worker->block + WK_PARKED) == 0;
     if (beat != worker->beat || !works || is_new(worker->beat_since_ms, now_ms)) {
         worker->beat = beat;
         worker->beat_since_ms = now_ms;
-        atomic_store(&worker->hung, 0);
+        atomic_store(&worker->news->hung, 0);
     } else if (mail->options.hang_ms != 0 && now_ms - worker->beat_since_ms >= mail->options.hang_ms &&
-               !atomic_exchange(&worker->hung, 1)) {
-        atomic_fetch_add(&worker->hangs, 1);
+               !atomic_exchange(&worker->news->hung, 1)) {
+        atomic_fetch_add(&worker->news->hangs, 1);
         gy_mail_ring(mail, GY_RING_HANG);
     }
 }
@@ -50,7 +50,7 @@ static void watch_lanes(gy_mail *mail, gy_actor_worker *worker, uint64_t now_ms)
         return;
     gy_publish(worker->block + WK_STALLED, (uint32_t)stuck);
     if (stuck) {
-        atomic_fetch_add(&worker->stalls, 1);
+        atomic_fetch_add(&worker->news->stalls, 1);
         gy_mail_ring(mail, GY_RING_STALL);
     }
 }
@@ -74,7 +74,7 @@ void *gy_mail_ticker_main(void *argument)
             /* Nobody reads the time; whoever rises says so. */
             atomic_store(&mail->ticker_sleeps, 1);
             if (atomic_load(&mail->active) == 0 && !atomic_load(&mail->ending))
-                gy_futex_wait(&mail->ticker_sleeps, 1, INT64_C(1000000000));
+                gy_futex_wait(&mail->ticker_sleeps, 1, INT64_C(1000000000), 0);
             atomic_store(&mail->ticker_sleeps, 0);
             continue;
         }
@@ -84,7 +84,7 @@ void *gy_mail_ticker_main(void *argument)
             watched = now;
             gy_mail_tick(mail, now);
         }
-        gy_futex_wait(&never, 0, TICK_NS);
+        gy_futex_wait(&never, 0, TICK_NS, 0);
     }
     return NULL;
 }

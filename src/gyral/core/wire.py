@@ -56,21 +56,26 @@ FREE, CREATED, ACTIVE, PAUSED, FAILING, DRAINING, FAILED, TERMINATED = range(8)
 ) = range(25)  # fmt: skip
 SYS_TIME_LO, SYS_TIME_HI = 32, 33
 """Milliseconds since the epoch, published by the host, in a line of their own."""
+SYS_RUNG, SYS_LISTENERS, SYS_STOOD, SYS_EPOCH_LO, SYS_EPOCH_HI = range(48, 53)
+"""What two processes share that run a system together: the host's bell and who listens to it, the workers
+that came to stand, and what both add to the monotonic clock, in milliseconds. Not used by one alone."""
 SYSTEM_WORDS = 64
 
 # A worker block. W writes the first line, H the second, W the rest.
 (
     WK_HEARTBEAT, WK_REASON, WK_HANDLED_LO, WK_HANDLED_HI, WK_CLOCK_LO, WK_CLOCK_HI, WK_HAND, WK_WAITING,
-    WK_WAKE, WK_LOST, WK_TURNS, WK_ENDED,
-) = range(12)  # fmt: skip
+    WK_WAKE, WK_LOST, WK_TURNS, WK_ENDED, WK_TAKEN,
+) = range(13)  # fmt: skip
 WK_COMMAND, WK_ABORT, WK_STALLED, WK_RECHECK, WK_PARKED = range(LINE, LINE + 5)
+WK_STAGE, WK_PARKS, WK_HUNG, WK_HANGS, WK_STALLS = range(LINE + 5, LINE + 10)
 WK_OVERFLOW, WK_STOPPING, WK_TOUCHES, WK_HELD_FREE, WK_HELD_COUNT, WK_TOUCHED = range(2 * LINE, 2 * LINE + 6)
 MAX_WORKERS = 24
 WORKER_WORDS = 64
 """HAND: 1 + the slot whose handler runs. WAITING: a handler did not start for want of room in the lanes it
 sends to. WAKE: bit per worker that was parked when it was sent something, bit 31 for the host. LOST: events
-that found the out-lane full. ENDED: actors that ended here. PARKED is written by the host's thread that runs
-the worker. OVERFLOW: sends of the running handler that found no room. STOPPING: it asked for its actor's end.
+that found the out-lane full. ENDED: actors that ended here. TAKEN: the slot of the message that was begun last.
+PARKED is written by the host's thread that runs the worker, and where that is another process than the
+host's, it says from STAGE on what `Mail.workers` tells. OVERFLOW: sends of the running handler that found no room. STOPPING: it asked for its actor's end.
 TOUCHES: lanes with staged sends, listed from TOUCHED on, the last word of its line that has a name; at most
 MAX_WORKERS + 1, up to the end of the block."""
 

@@ -171,6 +171,7 @@ def take(arena, world, sys, w, at, slot, origin, aside):
     elif known and (state == wire.PAUSED or state == wire.FAILING or state == wire.CREATED):
         outcome = u32(BLOCKED) if aside else u32(HELD)
     if outcome == HELD:
+        begin(arena, at, u32(0))
         outcome = hold(arena, sys, w, at, slot, control, origin)
         code, detail = u32(wire.EVENT_DEAD), u32(wire.EVENT_OVERFLOW)
     if outcome == ENDED:
@@ -181,6 +182,15 @@ def take(arena, world, sys, w, at, slot, origin, aside):
         if known and state == wire.DRAINING:
             leave(arena, sys, at, control, dest)
     return outcome
+
+
+def begin(arena, at, slot):
+    """Say which message is in hand from here on, for whoever goes on when the worker's process is killed.
+
+    Published, because stores before it must not be later, and because compilers drop stores that nobody reads.
+    """
+    if not batched() and not endless():
+        publish(arena, at + wire.WK_TAKEN, slot)
 
 
 def leave(arena, sys, at, control, dest):
@@ -286,6 +296,7 @@ def tick(arena, at, slot):
 
 def end(arena, sys, w, at, slot, control, code, detail):
     """Count a message that has no reply of its own, tell who asked, and leave a record for the host."""
+    begin(arena, at, slot)
     which = code - wire.EVENT_DEAD
     bump(arena, control + wire.CT_DEAD + which)
     if read(arena, slot + wire.KIND) & wire.ASKED != 0:
@@ -315,6 +326,7 @@ def case(arena, world, sys, w, at, slot, control, dest, kind, role, entry, sends
         stalled = see(arena, at + wire.WK_STALLED) != 0
     if stalled or room(arena, sys, w, u32(sends)):
         remember(arena, world, sys, w, at, slot, control, dest, role, entry)
+        begin(arena, at, slot)
         reply = serve(arena, world, sys, w, at, slot, control, dest, role, entry)
         site = rescue()
         if sends != 0:
