@@ -26,6 +26,11 @@ class Break:
     n: gy.i32
 
 
+@gy.message
+class Meet:
+    other: gy.Ref
+
+
 @gy.actor(mailbox=512, dedup=4)
 class Ledger:
     """Books amounts, remembers keys, and tells `auditor` what it booked."""
@@ -43,6 +48,9 @@ class Ledger:
         if self.auditor:
             self.auditor.tell(msg)
         return Sum(self.total)
+
+    def meet(self, msg: Meet):
+        msg.other.tell(Book(self.total, 0))
 
     def fail(self, msg: Break) -> Sum:
         return Sum(100 // msg.n)

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gyral.actors.disk import DISK, PREVIOUS, Disk, beside
 from gyral.actors.engine import Engine
 from gyral.actors.image import take_image
 from gyral.actors.imagefile import Arrays, arrays_of
+from gyral.actors.journal import Journal
 from gyral.actors.manifest import KIND, Spawned, classes_of, messages_of
 from gyral.actors.savefile import Saved, load, peek, save
 from gyral.actors.stage import Stage
@@ -61,7 +63,7 @@ class Keeper:
     """Takes the checkpoints of one system. `held` is the last one, in memory.
 
     `about`: what else is to be kept, as JSON. `drain`: takes in what the loop said so far. `clock`: by which
-    restarts are counted.
+    restarts are counted. `journal`: begins a segment with each checkpoint.
     """
 
     def __init__(
@@ -70,11 +72,12 @@ class Keeper:
         about: Callable[[], dict[str, Any]],
         drain: Callable[[], None],
         clock: Clock,
+        journal: Journal | None = None,
     ) -> None:
         self.held: Saved | None = None
         self.path: Path | None = None
         self._engine, self._about, self._drain = engine, about, drain
-        self._stage, self._clock = Stage(), clock
+        self._stage, self._clock, self._journal = Stage(), clock, journal
         self._chain: Chain | None = None
         self._saving = threading.Lock()
 
@@ -90,7 +93,7 @@ class Keeper:
                 chain = Chain(path, os.urandom(6).hex(), 0)
                 held.about["id"], held.about["number"], self._chain = chain.id, 0, None
                 nbytes = save(path, held.about, held.arrays, compress, disk)
-                _drop_old(path, chain.id, disk)
+                self._drop_old(path, chain.id, disk)
                 file = path
             else:
                 chain = self._chain
@@ -104,6 +107,22 @@ class Keeper:
             seconds = time.perf_counter() - began
             return Checkpoint(file, nbytes, paused, seconds, _living(held.arrays), chain.number)
 
+    def _drop_old(self, path: Path, chain: str, disk: Disk) -> None:
+        """Remove what neither this checkpoint nor the one before it needs: increments, and journals."""
+        try:
+            before = peek(beside(path, PREVIOUS))
+        except (StateError, UserError):
+            before = {}
+        for file in path.parent.glob(f"{path.name}.*.delta"):
+            if file.name.removeprefix(f"{path.name}.").split(".")[0] not in (chain, before.get("id", "")):
+                disk.remove(file)
+        if self._journal is not None and self.held is not None:
+            self._journal.drop(before.get("journal") or self.held.about["journal"])
+
+    def journal_lock(self) -> AbstractContextManager[Any]:
+        """Nobody sends between the last record of a segment and the image that it leads up to."""
+        return nullcontext() if self._journal is None else self._journal.lock
+
     def _take(self, path: Path | None) -> tuple[float, Arrays | None]:
         """Copy the system into memory: seconds it stood, and the changes where they are asked for.
 
@@ -111,7 +130,7 @@ class Keeper:
         copied, and there are no changes.
         """
         engine = self._engine
-        with engine.lock:
+        with self.journal_lock(), engine.lock:
             self._stage.reserve(sum(a.nbytes for a in engine.world.arguments()))
             began = time.perf_counter()
             with engine.quiet() as world:
@@ -125,8 +144,10 @@ class Keeper:
                 else:
                     self.held = None  # what it was is overwritten now
                     kept = self._stage.copy(arrays)
+                segment = 0 if self._journal is None else self._journal.turn()
             paused = time.perf_counter() - began
             about, blob = self._manifest()
+        about["journal"] = segment
         if delta is not None:
             delta[SPAWNED] = blob
             apply(kept, delta)
@@ -154,6 +175,7 @@ class Keeper:
             "priorities": g.priorities,
             "stride": g.stride,
             "epochs": engine.epochs,
+            "route": engine.route,
             "clock": engine.host.mail.clock,
             "classes": classes_of(
                 roster.kinds, [t.rows for t in world.tables], [t.used for t in world.tables]
@@ -175,7 +197,6 @@ def delta_of(path: Path, chain: str, number: int) -> Path:
 
 def read(path: Path) -> Saved:
     """The newest state that a checkpoint and its increments hold.
-            "route": engine.route,
 
     When it cannot be read the previous one is used, and when an increment cannot, the state before it; an
     event says so. Raises as `savefile.load` when there is nothing to be used.
@@ -213,17 +234,6 @@ def _chained(file: Path, path: Path) -> Saved:
         apply(found.arrays, change.arrays)
         found, newest = Saved(change.about, found.arrays), delta
     return found
-
-
-def _drop_old(path: Path, chain: str, disk: Disk) -> None:
-    """Remove increments that belong neither to this checkpoint nor to the one before it."""
-    try:
-        before = peek(beside(path, PREVIOUS)).get("id", "")
-    except (StateError, UserError):
-        before = ""
-    for file in path.parent.glob(f"{path.name}.*.delta"):
-        if file.name.removeprefix(f"{path.name}.").split(".")[0] not in (chain, before):
-            disk.remove(file)
 
 
 def _errors(engine: Engine, controls: Words) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -10,24 +11,28 @@ import numpy as np
 
 from gyral.actors.checkpoint import Checkpoint, Keeper, read
 from gyral.actors.engine import Engine
+from gyral.actors.hangs import Hang, diagnose
 from gyral.actors.image import put_image
+from gyral.actors.journal import Journal, sent_since
+from gyral.actors.journaled import send_again
 from gyral.actors.lives import Lives
+from gyral.actors.manifest import place_of
 from gyral.actors.migration import Migrate
 from gyral.actors.reception import Reception
 from gyral.actors.recovery import dump, fill_first, fill_from
 from gyral.actors.ref import Ref
 from gyral.actors.restore import Standing, class_named, standing
 from gyral.actors.roster import Entry
+from gyral.actors.routes import reroute
 from gyral.actors.topics import Topics
 from gyral.actors.world import World
 from gyral.core import wire
 from gyral.core.clock import MONOTONIC, Clock
-from gyral.core.errors import UserError
-from gyral.actors.routes import reroute
-from gyral.core.events import LoopRecovered, emit
+from gyral.core.errors import DeviceError, UserError
+from gyral.core.events import ActorHung, CheckpointTrouble, LoopRecovered, emit
 from gyral.runtime.device import Device
 
-STOP_SECONDS = 1.0
+STOP_SECONDS = ABORT_SECONDS = 1.0
 
 
 class Durable:
@@ -42,10 +47,19 @@ class Durable:
     _check_open: Callable[[], None]
     _start_pump: Callable[[], None]
 
-    def _keep(self, clock: Clock) -> None:
+    def _keep(self, clock: Clock, journal: str | os.PathLike[str] | None) -> None:
         """Be ready to save; nothing is held before the first checkpoint."""
         self._clock = clock
-        self._keeper = Keeper(self._engine, self._about, self._reception.read, clock)
+        self.journal = None if journal is None else Journal(Path(journal), self._engine.route)
+        self._keeper = Keeper(self._engine, self._about, self._reception.read, clock, self.journal)
+
+    def _end_journal(self) -> None:
+        """Write the journal to its end."""
+        if self.journal is not None:
+            try:
+                self.journal.close()
+            except DeviceError as error:
+                self._reception.note(error)
 
     def _about(self) -> dict[str, Any]:
         dead = self._reception.dead
@@ -84,8 +98,10 @@ class Durable:
 
         `classes`: where to look for the actors' classes before the modules that are imported. `migrate`: by
         the name of a class whose fields have changed, a function from an actor's old fields to its new ones.
-        `options`: those of ActorSystem. A file that cannot be used, an event says so, and the previous one is
-        taken. UserError when there is none, or when a class or its fields are not those that were saved.
+        `options`: those of ActorSystem; with its `journal=`, what was sent since the checkpoint is sent
+        again, at least once, and handled once where it bears a key. A file that cannot be used, an event says
+        so, and the previous one is taken. UserError when there is none, or when a class or its fields are not
+        those that were saved.
         """
         saved = read(Path(path))
         clock = options.get("clock", MONOTONIC)
@@ -95,12 +111,28 @@ class Durable:
         make: Any = cls
         system = make(device, **{**own, **options})
         system._adopt(found)
+        system._send_again(found.about["journal"])
         return system
+
+    def _send_again(self, first: int) -> None:
+        """Send what the journal has from a segment on; those after it hold what is sent from now on."""
+        journal = self.journal
+        if journal is not None and first:
+            end = journal.turn()
+            journal.sync()
+            refs = {(ref.slot, ref.gen): ref for ref in self.refs()}
+            types = {place_of(kind): kind for kind in self._engine.roster.messages}
+            lost = send_again(sent_since(journal.path, first, end), refs, types)
+            if lost:
+                reason = f"{lost} messages of the journal could not be sent again: nobody takes them any more"
+                emit(CheckpointTrouble(str(journal.path), str(journal.path), reason))
 
     def _adopt(self, saved: Standing) -> None:
         engine = self._engine
 
         def fill(world: World) -> Sequence[Entry]:
+            types = {n: m.__gyral_struct__ for m, n in engine.roster.messages.items()}
+            reroute(saved.image, types, saved.entries, saved.about["route"], engine.route)
             put_image(world, saved.image)
             self._name_errors(world, saved)
             return saved.entries
@@ -128,8 +160,6 @@ class Durable:
         world.controls[:, wire.CT_ERROR_SITE] = 0
         for slot, text in saved.about["errors"]:
             world.control(slot)[wire.CT_ERROR_SITE] = self._engine.sites.keep(text) + 1
-            types = {n: m.__gyral_struct__ for m, n in engine.roster.messages.items()}
-            reroute(saved.image, types, saved.entries, saved.about["route"], engine.route)
 
     def refs(self) -> list[Ref]:
         """References to all actors, in the order of their places."""
@@ -154,9 +184,17 @@ class Durable:
 
         Without a checkpoint all actors that were spawned by the host have their first fields again, and
         nothing is queued. References stay; actors that were spawned since have ended. Asks that wait end in
-        LoopLost. A worker that does not come back within a second is left behind, with its memory.
+        LoopLost. A worker that does not come back within a second is left behind, with its memory. What a
+        `journal=` has since then is sent again.
         """
         self._check_open()
+        with self._keeper.journal_lock():
+            last, first = self._go_back()
+            self._send_again(first)
+        return last
+
+    def _go_back(self) -> tuple[dict[str, Any], int]:
+        """Recover without what was sent since: the last dump, and the journal's segment that begins there."""
         engine = self._engine
         with engine.lock:
             began = MONOTONIC()
@@ -181,7 +219,9 @@ class Durable:
                 self._topics.drop(slot)
             seconds = MONOTONIC() - began
         emit(LoopRecovered(self.name, source, seconds, not ended))
-        return last
+        if saved is not None:
+            return last, saved.about["journal"]
+        return last, 0 if self.journal is None else self.journal.first
 
     def _last(self) -> Standing | None:
         """The last checkpoint, where its actors still have the classes they had."""
@@ -193,3 +233,23 @@ class Durable:
             return standing(held, kinds, {}, self._clock())
         except UserError:
             return None
+
+    def hangs(self) -> list[Hang]:
+        """Workers whose handler runs for longer than `hang_after`: whose, where, and what waits."""
+        if not self._engine.running:
+            return []
+        return diagnose(self._engine, self._lives)
+
+    def _hung(self) -> None:
+        """A handler runs for longer than it may: say so, and make it fail, or leave its worker behind."""
+        for hang in self.hangs():
+            emit(ActorHung(self.name, hang.actor, hang.worker, str(hang)))
+            # Whoever holds the lock to pause the loop does it instead.
+            if self._engine.lock.acquire(timeout=ABORT_SECONDS):
+                try:
+                    ended = self._engine.host.mail.abort(hang.worker, ABORT_SECONDS)
+                finally:
+                    self._engine.lock.release()
+                if not ended:
+                    self.recover()
+                    return

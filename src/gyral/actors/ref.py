@@ -40,7 +40,9 @@ class Status:
 
 
 class Home(Protocol):
-    """What a reference asks of the system its actor lives in."""
+    """What a reference asks of the system its actor lives in. `journal`: where sends are kept, or None."""
+
+    journal: Any
 
     def state_of(self, slot: int, gen: int) -> dict[str, Any]:
         """The fields of an actor, between two messages."""

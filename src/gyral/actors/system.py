@@ -18,9 +18,9 @@ from gyral.actors.asks import ask_many
 from gyral.actors.declare import Restart, kind_of
 from gyral.actors.durable import Durable
 from gyral.actors.engine import PAUSE_SECONDS, Engine
-from gyral.actors.hangs import Hang, diagnose
 from gyral.actors.home import Words
 from gyral.actors.hosts import host_for
+from gyral.actors.journaled import Journaled
 from gyral.actors.letters import Inbox, Letter
 from gyral.actors.lives import Lives
 from gyral.actors.migration import Migrate
@@ -38,7 +38,7 @@ from gyral.actors.world import World
 from gyral.core import wire
 from gyral.core.clock import MONOTONIC, Clock
 from gyral.core.errors import GyralError, StateError, UserError
-from gyral.core.events import ActorHung, ActorsStalled, emit
+from gyral.core.events import ActorsStalled, emit
 from gyral.core.wire import REF
 from gyral.runtime.device import Device, device
 
@@ -56,6 +56,7 @@ class ActorSystem(Durable):
     end of the block waits for what is still queued. `priorities`: 2 for urgent messages besides ordinary
     ones. `depth`: slots of the lane between two workers. `letters`: how many dead letters are kept, and how
     many messages the inbox holds. `clock` tells the time of restart budgets.
+    `journal`: where to keep what the host sends, for `restore` to send it again.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class ActorSystem(Durable):
         depth: int = 4096,
         letters: int = 4096,
         clock: Clock = MONOTONIC,
+        journal: str | os.PathLike[str] | None = None,
     ) -> None:
         self.name, self.grace = name, grace
         self.device = _device(device)
@@ -87,7 +89,7 @@ class ActorSystem(Durable):
         self._supervisor = Supervisor(self._engine, self._lives, clock)
         self._reception = Reception(name, self._engine, letters, _weakly(self))
         self._connect()
-        self._keep(clock)
+        self._keep(clock, journal)
         self._pump: Pump | None = None
         self._groups: list[Group] = []
         self._closing = self._closed = False
@@ -104,9 +106,9 @@ class ActorSystem(Durable):
 
         reception.failed = failed
         reception.ended = self._lives.bury
+        reception.routed = partial(_forward, reception)
         reception.remains = self._lives.remains
         self._engine.before_epoch = reception.relaunched
-        reception.routed = partial(_forward, reception)
 
     # Life.
 
@@ -154,6 +156,7 @@ class ActorSystem(Durable):
             self._closed = True
             self._end_loop()
         self._closed = True
+        self._end_journal()
         self._end.detach()
         return reception.trouble
 
@@ -316,12 +319,6 @@ class ActorSystem(Durable):
             found = stats_of(self.name, self.device.name, self._engine, self._reception)
             return found | {"queued": self.queued, "actors": [asdict(status) for status in self.actors()]}
 
-    def hangs(self) -> list[Hang]:
-        """Workers whose handler runs for longer than `hang_after`: whose, where, and what waits."""
-        if not self._engine.running:
-            return []
-        return diagnose(self._engine, self._lives)
-
     # What references ask for.
 
     def state_of(self, slot: int, gen: int) -> dict[str, Any]:
@@ -399,18 +396,6 @@ class ActorSystem(Durable):
         """Keep what went wrong on a thread of the system's own."""
         self._reception.note(error)
 
-    def _hung(self) -> None:
-        """A handler runs for longer than it may: say so, and make it fail where its loops can be ended."""
-        for hang in self.hangs():
-            emit(ActorHung(self.name, hang.actor, hang.worker, str(hang)))
-            # Whoever holds the lock to pause the loop does it instead.
-            if self._engine.lock.acquire(timeout=ABORT_SECONDS):
-                try:
-                    if not self._engine.host.mail.abort(hang.worker, ABORT_SECONDS):
-                        self.recover()
-                finally:
-                    self._engine.lock.release()
-
     # Inside.
 
     def _start_pump(self) -> None:
@@ -418,7 +403,8 @@ class ActorSystem(Durable):
             self._pump = Pump(self._engine.host.mail, self)
 
     def _ref(self, entry: Entry) -> Ref:
-        made = Ref(self._engine.host.mail, entry.slot, entry.generation, self._engine.accepts(entry.number))
+        kind = Ref if self.journal is None else Journaled
+        made = kind(self._engine.host.mail, entry.slot, entry.generation, self._engine.accepts(entry.number))
         made._home, made.name = self, entry.name
         return made
 
@@ -459,13 +445,6 @@ class ActorSystem(Durable):
         if os.getpid() != self._owner:
             raise StateError(f"{self.name} lives in the process that made it, of which this is a fork")
         if self._closed:
-def _forward(reception: Reception, route: int, message: Any, words: Any) -> None:
-    """Deliver a message that an actor sent to another system's; a dead letter where that cannot be."""
-    system = find(route)
-    if system is None or message is None or not system.deliver(message, words):
-        reception.dead.add(reception.letter(words.tobytes(), "dead", "no room, or nobody, on its route"))
-
-
             raise StateError(f"{self.name} was closed")
 
 
@@ -478,6 +457,13 @@ def _weakly(system: ActorSystem) -> Callable[[int, int], Any]:
         return None if found is None else found.known(slot, generation)
 
     return known
+
+
+def _forward(reception: Reception, route: int, message: Any, words: Any) -> None:
+    """Deliver a message that an actor sent to another system's; a dead letter where that cannot be."""
+    system = find(route)
+    if system is None or message is None or not system.deliver(message, words):
+        reception.dead.add(reception.letter(words.tobytes(), "dead", "no room, or nobody, on its route"))
 
 
 def _device(given: str | Device) -> Device:
