@@ -66,11 +66,11 @@ def main(given: list[str]) -> int:
     figures, told, output = [], notes(), console()
     for name in SECTIONS:
         if name in wanted:
-            with output.status(f"measuring {name}"):
-                figures += SECTIONS[name](effort)
+            output.print(f"measuring {name}")  # a spinner would be a thread beside those that are measured
+            figures += SECTIONS[name](effort)
     if "rivals" in wanted:
-        with output.status("measuring rivals"):
-            others, more = rivals(effort)
+        output.print("measuring rivals")
+        others, more = rivals(effort)
         figures, told = figures + others, told + more
     publish("Resident actors on the CPU", figures, output, options.json, "-actors", told)
     return 0

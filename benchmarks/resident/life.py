@@ -27,9 +27,24 @@ def idle(effort: Effort) -> list[Measure]:
             workers.append((sum(map(processor_ns, tasks)) - before) / 1e6)
             process.append((time.process_time_ns() - whole) / 1e6)
     return [
-        Measure("processor time of two parked workers in a second", "ms", workers, 0.05),
+        Measure("processor time of two parked workers in a second", "ms", workers, 0.1),
         Measure("processor time of the whole process in that second", "ms", process),
     ]
+
+
+def among_idle(effort: Effort) -> list[Measure]:
+    """An ask of one actor among 10,000 to whom nothing is said: they take no turns."""
+    rounds, question = [], Count(0)
+    with live(Adder, MANY) as (_, refs):
+        ask = refs[MANY // 2].ask_sync
+        for _ in range(effort.rounds):
+            samples = []
+            for _ in range(10 * WAKES):
+                before = clock()
+                ask(question)
+                samples.append(clock() - before)
+            rounds.append(samples)
+    return percentiles("ask_sync of one among 10,000 actors that idle", rounds, {50: nan})
 
 
 def waking(effort: Effort) -> list[Measure]:
@@ -99,4 +114,4 @@ def replacing(effort: Effort) -> list[Measure]:
 
 def lives(effort: Effort) -> list[Measure]:
     """All of it."""
-    return [*idle(effort), *waking(effort), *spawning(effort), *replacing(effort)]
+    return [*idle(effort), *among_idle(effort), *waking(effort), *spawning(effort), *replacing(effort)]
