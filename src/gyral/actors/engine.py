@@ -16,7 +16,7 @@ from gyral.actors.host import Host, Printing
 from gyral.actors.hosts import way_of
 from gyral.actors.image import Image, put_image, take_image
 from gyral.actors.migration import Change, Migrate, Moved, without
-from gyral.actors.records import write_fields
+from gyral.actors.records import erase, write_fields
 from gyral.actors.roster import Entry, Roster
 from gyral.actors.sites import Sites
 from gyral.actors.world import World
@@ -156,15 +156,17 @@ class Engine:
         return number
 
     def _enrol(self, kind: ActorKind, n: int, pools: dict[str, int] | None) -> int:
-        """Take in a class; a class that cannot be compiled leaves the system as it was."""
+        """Take in a class and those its handlers spawn; all stays as it was when they cannot be compiled."""
         kinds, messages = list(self.roster.kinds), dict(self.roster.messages)
-        number = self.roster.enrol(kind)
+        rows = {self.roster.enrol(one): one.capacity for one in self.roster.beside(kind)}
+        number = min(rows)
+        rows[number] = max(n, kind.capacity)
         try:
             program = load_loop(self.roster.kinds, self.roster.messages, self.device)
         except BaseException:
             self.roster.kinds, self.roster.messages = kinds, messages
             raise
-        self._epoch({number: max(n, kind.capacity)}, _grown(number, pools), "class", program)
+        self._epoch(rows, _grown(number, pools), "class", program)
         return number
 
     def born_many(self, number: int, fields: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Entry]:
@@ -235,6 +237,7 @@ class Engine:
         world.sent[:, slot] = 0
         world.done[:, slot] = 0
         self.roster.drop(slot)
+        erase(world.tables[number], int(control[wire.CT_ROW]))
         world.give_slot(number, slot)
 
     def accepts(self, number: int) -> Any:

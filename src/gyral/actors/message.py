@@ -70,6 +70,11 @@ def is_message(found: Any) -> bool:
 
 def messages_of(functions: Iterable[Any]) -> list[Any]:
     """The message classes that functions name, in order, each once."""
+    return [found for found in named_by(functions) if is_message(found)]
+
+
+def named_by(functions: Iterable[Any]) -> list[Any]:
+    """The classes that functions name in their code and annotations, in order, each once."""
     found: dict[Any, None] = {}
     for function in functions:
         code = function.__code__
@@ -79,11 +84,9 @@ def messages_of(functions: Iterable[Any]) -> list[Any]:
                 value = held[name].cell_contents if name in held else function.__globals__.get(name)
             except ValueError:
                 continue
-            if is_message(value):
+            if isinstance(value, type):
                 found[value] = None
-        for value in function.__annotations__.values():
-            if is_message(value):
-                found[value] = None
+        found |= dict.fromkeys(v for v in function.__annotations__.values() if isinstance(v, type))
     return list(found)
 
 

@@ -51,6 +51,14 @@ def write_fields(table: Table, row: int, fields: Mapping[str, Any], pools: dict[
             _write_buffer(table, row, one.name, one.rank, value, pools)
 
 
+def erase(table: Table, row: int) -> None:
+    """Leave zeros and empty arrays, as an actor that a handler spawns next finds them."""
+    table.records[row] = 0
+    for one in table.kind.fields:
+        if one.kind == "fixed":
+            table.arrays[one.name][row] = 0
+
+
 def stored(value: Any, dtype: np.dtype[Any]) -> Any:
     """A field's value as its record holds it."""
     if value is MISSING or value is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gyral.actors.declare import ActorKind
-from gyral.actors.message import messages_of
+from gyral.actors.message import messages_of, named_by
 from gyral.core.errors import UserError
 
 MAX_MESSAGES = 4095
@@ -47,6 +47,18 @@ class Roster:
         self.messages = self.numbered(kind)
         self.kinds.append(kind)
         return len(self.kinds) - 1
+
+    def beside(self, kind: ActorKind) -> list[ActorKind]:
+        """A class and all that its handlers may spawn, and theirs, that are new."""
+        found, at = [kind], 0
+        while at < len(found):
+            functions = [f for f in vars(found[at].python).values() if hasattr(f, "__code__")]
+            for python in named_by(functions):
+                other = vars(python).get("__gyral_actor__")
+                if isinstance(other, ActorKind) and other not in found and other not in self.kinds:
+                    found.append(other)
+            at += 1
+        return found
 
     def numbered(self, kind: ActorKind) -> dict[Any, int]:
         """All messages with their numbers, once those that a class names are there too."""

@@ -15,6 +15,8 @@ from typing import Any, Self
 import numpy as np
 
 from gyral.actors.asks import ask_many
+from gyral.actors.barrier import MOST, Barrier
+from gyral.actors.batching import Batch
 from gyral.actors.declare import Restart, kind_of
 from gyral.actors.durable import Durable
 from gyral.actors.engine import PAUSE_SECONDS, Engine
@@ -293,6 +295,21 @@ class ActorSystem(Durable):
     def ask_many(self, refs: Sequence[Ref], message: Any, timeout: float | None = None) -> list[Any]:
         """Ask many actors at once; a reply, or the error of an ask, for each, in order."""
         return ask_many(self, [(ref, message) for ref in refs], timeout)
+
+    def batching(
+        self, ref: Ref, most: int = 1024, within: float = 0.001, sent: Callable[[int], None] | None = None
+    ) -> Batch:
+        """Collect messages to an actor: `with system.batching(ref) as batch: batch.tell(message)`."""
+        return Batch(ref, most, within, sent)
+
+    def barrier(self, name: str, parties: int) -> Ref:
+        """A barrier that actors tell `Arrive()`; when `parties` have, each of them is told `Released(round)`.
+
+        Both messages are in `gyral.actors.barrier`.
+        """
+        if not 1 <= parties <= MOST:
+            raise UserError(f"a barrier has 1 to {MOST} parties, not {parties}")
+        return self.spawn(Barrier, name, parties=parties)
 
     @property
     def inbox(self) -> Inbox:
