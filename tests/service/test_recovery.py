@@ -14,6 +14,7 @@ from tests.actors import Add, Counter, Get, Spin, Total
 from tests.ledgers import wait_for
 
 import gyral as gy
+from gyral.core import wire
 from gyral.core.errors import HandlerFailed, LoopLost
 from gyral.core.events import ActorHung, LoopRecovered, listening
 
@@ -21,10 +22,11 @@ PATIENCE = 20.0
 
 
 def get_stuck(system: Any) -> None:
-    """Let the loop be code that never comes back."""
+    """Let the loop be code that never comes back, from a handler of the first actor as it seems."""
     engine = system._engine
     with engine.lock:
         assert engine.host.stop(PATIENCE)
+        engine.world.workers[0, wire.WK_HAND] = 1
         engine.host.start(
             engine.world, SimpleNamespace(code=stuck.code(), signature=engine.program.signature)
         )
