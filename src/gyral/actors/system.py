@@ -17,6 +17,7 @@ import numpy as np
 from gyral.actors.asks import ask_many
 from gyral.actors.barrier import MOST, Barrier
 from gyral.actors.batching import Batch
+from gyral.actors.closing import abandon, raise_together
 from gyral.actors.declare import Restart, kind_of
 from gyral.actors.durable import Durable
 from gyral.actors.engine import PAUSE_SECONDS, Engine
@@ -39,13 +40,12 @@ from gyral.actors.topics import Topics
 from gyral.actors.world import World
 from gyral.core import wire
 from gyral.core.clock import MONOTONIC, Clock
-from gyral.core.errors import GyralError, StateError, UserError
+from gyral.core.errors import ActorStopped, GyralError, MailboxFull, StateError, UserError
 from gyral.core.events import ActorsStalled, emit
 from gyral.core.wire import REF
 from gyral.runtime.device import Device, device
 
 SPINS = 4096
-ABORT_SECONDS = 1.0
 FIRST_NAP, LONGEST_NAP = 20e-6, 1e-3
 
 
@@ -76,10 +76,12 @@ class ActorSystem(Durable):
         letters: int = 4096,
         clock: Clock = MONOTONIC,
         journal: str | os.PathLike[str] | None = None,
+        isolation: str = "thread",
+        on_loss: str = "recover",
     ) -> None:
         self.name, self.grace = name, grace
         self.device = _device(device)
-        host = host_for(self.device, spins, stall, hang_after or 0.0)
+        host = host_for(self.device, spins, stall, hang_after or 0.0, isolation, on_loss)
         patience = hang_after or PAUSE_SECONDS
         count = workers or min(2, os.cpu_count() or 1)
         route = assign(self)
@@ -96,7 +98,7 @@ class ActorSystem(Durable):
         self._groups: list[Group] = []
         self._closing = self._closed = False
         self._owner = os.getpid()
-        self._end = weakref.finalize(self, _abandon, self._engine, self._owner)
+        self._end = weakref.finalize(self, abandon, self._engine, self._owner)
 
     def _connect(self) -> None:
         reception, me = self._reception, weakref.ref(self)
@@ -122,7 +124,7 @@ class ActorSystem(Durable):
     ) -> None:
         found = self._shut()
         if error is None:
-            _raise(self.name, found)
+            raise_together(self.name, found)
             return
         for other in found:
             error.add_note(f"{self.name} met this on a thread of its own: {other!r}")
@@ -141,7 +143,7 @@ class ActorSystem(Durable):
         What is still queued then goes to the dead letters; asks that wait end in LoopLost. Raises what went
         wrong on the system's own threads, such as an error of a listener.
         """
-        _raise(self.name, self._shut())
+        raise_together(self.name, self._shut())
 
     def _shut(self) -> list[BaseException]:
         """Close, unless that was done before; what went wrong meanwhile."""
@@ -275,8 +277,11 @@ class ActorSystem(Durable):
         return found[0]
 
     @contextmanager
-    def group(self, name: str, restart: Restart = "one_for_all") -> Iterator[Group]:
-        """Actors spawned in the block are supervised together."""
+    def group(self, name: str, restart: Restart | None = None) -> Iterator[Group]:
+        """Actors spawned in the block are supervised together.
+
+        `restart`: who is restarted with one that failed; None leaves that to the class of the one that did.
+        """
         with self._engine.lock:
             made = Group(name, restart)
             self._groups.append(made)
@@ -286,11 +291,22 @@ class ActorSystem(Durable):
                 self._groups.remove(made)
 
     def publish(self, topic: str, message: Any) -> int:
-        """Tell every subscriber of a topic; how many there were."""
-        reached = self._topics.reached(topic)
-        for ref in reached:
-            ref.tell(message)
-        return len(reached)
+        """Tell every subscriber of a topic; how many there were.
+
+        One that ended is no subscriber any more. MailboxFull when some had no room; all others were told.
+        """
+        told, full = 0, []
+        for ref in self._topics.reached(topic):
+            try:
+                ref.tell(message)
+                told += 1
+            except ActorStopped:
+                self._topics.drop(ref.slot)
+            except MailboxFull:
+                full.append(repr(ref))
+        if full:
+            raise MailboxFull(f"{', '.join(full)} had no room for what was published; {told} others were told")
+        return told
 
     def ask_many(self, refs: Sequence[Ref], message: Any, timeout: float | None = None) -> list[Any]:
         """Ask many actors at once; a reply, or the error of an ask, for each, in order."""
@@ -403,6 +419,8 @@ class ActorSystem(Durable):
             self._reception.drain()
         if flags & HANG:
             self._hung()
+        if flags & WOKEN and not self._closed:
+            self._losses.look()
         if flags & STALL:
             stalled = self._engine.world.workers[:, wire.WK_STALLED]
             for worker in np.flatnonzero(stalled):
@@ -485,19 +503,3 @@ def _forward(reception: Reception, route: int, message: Any, words: Any) -> None
 
 def _device(given: str | Device) -> Device:
     return given if isinstance(given, Device) else device(given)
-
-
-def _raise(name: str, found: list[BaseException]) -> None:
-    """Raise what was found: one as it is, several together."""
-    if len(found) == 1:
-        raise found[0]
-    if found:
-        raise BaseExceptionGroup(f"{name} met these on threads of its own", found)
-
-
-def _abandon(engine: Engine, owner: int) -> None:
-    """End the loop of a system that nobody closed: it was dropped, or the process ends."""
-    if os.getpid() == owner and engine.running:
-        with suppress(GyralError):
-            engine.stop(ABORT_SECONDS)
-            engine.host.mail.close()
