@@ -305,7 +305,8 @@ class ActorSystem(Durable):
             except MailboxFull:
                 full.append(repr(ref))
         if full:
-            raise MailboxFull(f"{', '.join(full)} had no room for what was published; {told} others were told")
+            names = ", ".join(full)
+            raise MailboxFull(f"{names} had no room for what was published; {told} others were told")
         return told
 
     def ask_many(self, refs: Sequence[Ref], message: Any, timeout: float | None = None) -> list[Any]:
