@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.actors import Add, Counter, Fail, Keeper, Mayfly, Member, Quit, Total
 
 import gyral as gy
 from gyral.core import wire
-from gyral.core.errors import ActorStopped, HandlerFailed, StateError, UserError
+from gyral.core.errors import ActorStopped, HandlerFailed, MailboxFull, StateError, UserError
 from gyral.core.events import ActorFailed, listening
 
 PATIENCE = 20.0
@@ -286,9 +287,54 @@ def test_what_is_published_reaches_its_subscribers(system: gy.ActorSystem) -> No
     assert (a.state()["total"], b.status.handled, c.state()["total"]) == (1, 2, 0)
 
 
+def test_a_full_subscriber_keeps_nobody_from_what_is_published(system: gy.ActorSystem) -> None:
+    """The others are told, and who publishes learns of the one that was not."""
+    a, b, c = system.spawn_many(Counter, 3, names=["a", "b", "c"])
+    for ref in (a, b, c):
+        ref.subscribe("orders.#")
+    b.pause()
+    b.tell_many([Add(n) for n in range(64)])
+    with pytest.raises(MailboxFull, match="<actor b> had no room for what was published; 2 others were told"):
+        system.publish("orders.created", Add(1))
+    b.resume()
+    assert system.settle(PATIENCE)
+    assert (a.state()["total"], c.state()["total"]) == (1, 1)
+
+
+def test_a_class_says_who_is_restarted_with_it(system: gy.ActorSystem) -> None:
+    """In a group that does not say so itself."""
+
+    @gy.actor(mailbox=64, restart="one_for_all")
+    class Together:
+        total: gy.i64 = 0
+
+        def add(self, msg: Add):
+            self.total += msg.n
+
+        def fail(self, msg: Fail):
+            assert msg.n > 0
+
+    with system.group("some"):
+        members = system.spawn_many(Together, 2)
+    members[0].tell(Add(5))
+    assert system.settle(PATIENCE)
+    fails(system, members[1])
+    assert members[0].state()["total"] == 0
+
+
+def test_statistics_are_json(system: gy.ActorSystem) -> None:
+    """Of the system, its workers and everybody in it."""
+    counter = system.spawn(Counter, name="alice")
+    counter.ask_sync(Add(1))
+    found = json.loads(json.dumps(system.stats()))
+    assert (found["system"], found["way"], found["epochs"], found["trouble"]) == ("actors", "resident", 1, [])
+    assert sum(worker["handled"] for worker in found["workers"]) == 1
+    assert [(a["name"], a["handled"], a["replies"]) for a in found["actors"]] == [("alice", 1, 1)]
+
+
 def test_restart_keeps_a_paused_member_paused(system: gy.ActorSystem) -> None:
     """Its fields are its first ones, and its messages wait on."""
-    with system.group("all"):
+    with system.group("all", restart="one_for_all"):
         a, b = system.spawn_many(Counter, 2)
     b.ask_sync(Add(5))
     b.pause()

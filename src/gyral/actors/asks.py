@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from gyral.core.clock import MONOTONIC
-from gyral.core.errors import AskTimeout, GyralError, MailboxFull, StateError
+from gyral.core.errors import AskTimeout, GyralError, MailboxFull
+
+NAP = 0.0005
 
 
 class Waits(Protocol):
@@ -60,7 +63,7 @@ def _one_came(waits: Waits, waiting: list[Any], results: list[Any], came: Any, u
     if left is not None and left <= 0:
         return False
     if not waiting:
-        threading.Event().wait(0.0005)  # nothing of ours fills the mailbox: others do
+        time.sleep(NAP)  # nothing of ours fills the mailbox: others do
         return True
     if not came.acquire(timeout=left):
         return False
@@ -76,5 +79,5 @@ def _one_came(waits: Waits, waiting: list[Any], results: list[Any], came: Any, u
 def _end(ref: Any, token: Any) -> Any:
     try:
         return ref.mail.ask_end(token)
-    except (GyralError, StateError) as error:
+    except GyralError as error:
         return error

@@ -19,10 +19,13 @@ RESETS = (wire.ACTIVE, wire.PAUSED, wire.FAILING, wire.DRAINING)
 
 @dataclass(slots=True)
 class Group:
-    """Actors that are supervised together, in the order in which they were spawned."""
+    """Actors that are supervised together, in the order in which they were spawned.
+
+    `restart`: who is restarted with one that failed; None leaves that to the class of the one that did.
+    """
 
     name: str
-    restart: Restart
+    restart: Restart | None
     members: list[int] = field(default_factory=list)
 
 
@@ -78,10 +81,13 @@ class Supervisor:
     def _together(self, entry: Entry) -> list[Entry]:
         """Who is restarted with an actor, itself included."""
         group: Group | None = entry.group
-        if group is None or group.restart == "one_for_one":
+        if group is None:
+            return [entry]
+        rule = group.restart or self._engine.kind(entry).restart
+        if rule == "one_for_one":
             return [entry]
         members = group.members
-        if group.restart == "rest_for_one":
+        if rule == "rest_for_one":
             members = members[members.index(entry.slot) :]
         return [self._engine.entry(slot) for slot in members]
 
