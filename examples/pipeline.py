@@ -167,8 +167,8 @@ async def feed(first: gy.Ref, counts: np.ndarray, given: argparse.Namespace) -> 
 
 async def flow(counts: np.ndarray, given: argparse.Namespace) -> tuple[list[Pulse], dict[str, object]]:
     """Build the pipeline from its end, feed it, and take what comes out."""
-    # The slow stage is behind for longer than a second, which is no reason to let messages go.
-    async with gy.ActorSystem(device=given.device, grace=30.0, stall=600.0) as system:
+    # A worker for each stage: between stages that share one, lanes could fill in a ring.
+    async with gy.ActorSystem(device=given.device, workers=4, grace=30.0) as system:
         last = system.spawn(Summarise, name="summarise")
         third = system.spawn(Detect, name="detect", to=last, slow=given.slow)
         second = system.spawn(Filter, name="filter", to=third)
