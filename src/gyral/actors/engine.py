@@ -411,12 +411,17 @@ class Engine:
     def _new_slots(self, world: World, rows: Sequence[int], grown: Sequence[int]) -> None:
         slot = sum(rows)
         for number, count in enumerate(grown):
+            new: list[int] = []
             for row in range(rows[number], count):
                 control = world.control(slot)
                 control[wire.CT_GENERATION], control[wire.CT_CLASS], control[wire.CT_ROW] = 1, number, row
                 control[wire.CT_MAILBOX] = self.roster.kinds[number].mailbox
-                world.give_slot(number, slot)
+                new.append(slot)
                 slot += 1
+            # The first actors of each class go to different workers: a slot's worker is its remainder.
+            turn = (number - new[0]) % self._workers if len(new) >= self._workers else 0
+            for given in new[turn:] + new[:turn]:
+                world.give_slot(number, given)
 
     def _geometry(self, rows: Sequence[int]) -> Geometry:
         kinds = self.roster.kinds
