@@ -1,6 +1,8 @@
 """Barriers between actors: one more actor, told by each who arrives, that tells all when all have."""
 
-# No postponed annotations: what handlers are annotated with is read from here.
+# What stands here is written in the kernel language, whose types are values.
+# pyright: reportInvalidTypeForm=false, reportAssignmentType=false, reportIndexIssue=false
+# pyright: reportAttributeAccessIssue=false
 from gyral.actors.declare import actor
 from gyral.actors.fields import Local
 from gyral.actors.message import message

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from functools import partial
 from types import TracebackType
@@ -14,11 +14,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from gyral.actors.asks import ask_many
-from gyral.actors.barrier import MOST, Barrier
-from gyral.actors.batching import Batch
 from gyral.actors.closing import abandon, raise_together
-from gyral.actors.declare import Restart, kind_of
+from gyral.actors.company import Company
+from gyral.actors.declare import kind_of
 from gyral.actors.durable import Durable
 from gyral.actors.engine import PAUSE_SECONDS, Engine
 from gyral.actors.home import Words
@@ -40,7 +38,7 @@ from gyral.actors.topics import Topics
 from gyral.actors.world import World
 from gyral.core import wire
 from gyral.core.clock import MONOTONIC, Clock
-from gyral.core.errors import ActorStopped, GyralError, MailboxFull, StateError, UserError
+from gyral.core.errors import GyralError, StateError, UserError
 from gyral.core.events import ActorsStalled, emit
 from gyral.core.wire import REF
 from gyral.runtime.device import Device, device
@@ -49,7 +47,7 @@ SPINS = 4096
 FIRST_NAP, LONGEST_NAP = 20e-6, 1e-3
 
 
-class ActorSystem(Durable):
+class ActorSystem(Company, Durable):
     """Actors on one device. `with gy.ActorSystem(device="cpu") as system:` ends them all when the block ends.
 
     `workers`: threads or blocks that run actors. `spins`: idle turns of a worker before it parks. `stall`:
@@ -58,7 +56,9 @@ class ActorSystem(Durable):
     end of the block waits for what is still queued. `priorities`: 2 for urgent messages besides ordinary
     ones. `depth`: slots of the lane between two workers. `letters`: how many dead letters are kept, and how
     many messages the inbox holds. `clock` tells the time of restart budgets.
-    `journal`: where to keep what the host sends, for `restore` to send it again.
+    `journal`: where to keep what the host sends, for `restore` to send it again. `isolation`: "process" runs
+    the loop in a process of its own, and if that dies, `on_loss` says what then: "recover" goes on in another
+    one, without the message that each worker had in hand, "checkpoint" from the last one, "fail" not at all.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class ActorSystem(Durable):
         if self._pump is not None:
             self._pump.answer(True)
             self._pump.end()
-        engine.host.mail.close()
+        engine.close()
 
     def settle(self, timeout: float | None = None) -> bool:
         """Wait until nothing is queued and every failure was dealt with; False after `timeout` seconds."""
@@ -265,69 +265,6 @@ class ActorSystem(Durable):
             self._engine.replace(number, after, migrate)
         self._reception.act()
 
-    def lookup(self, name: str) -> Any:
-        """The actor of a name; for a pattern with `*`, `?` or `[…]` a list. UserError when there is none."""
-        with self._engine.lock:
-            found = [self._ref(entry) for entry in self._engine.roster.matching(name)]
-        if any(letter in name for letter in "*?["):
-            return found
-        if not found:
-            names = ", ".join(sorted(self._engine.roster.names)[:8]) or "none"
-            raise UserError(f"{self.name} has no actor {name!r}; named actors: {names}")
-        return found[0]
-
-    @contextmanager
-    def group(self, name: str, restart: Restart | None = None) -> Iterator[Group]:
-        """Actors spawned in the block are supervised together.
-
-        `restart`: who is restarted with one that failed; None leaves that to the class of the one that did.
-        """
-        with self._engine.lock:
-            made = Group(name, restart)
-            self._groups.append(made)
-            try:
-                yield made
-            finally:
-                self._groups.remove(made)
-
-    def publish(self, topic: str, message: Any) -> int:
-        """Tell every subscriber of a topic; how many there were.
-
-        One that ended is no subscriber any more. MailboxFull when some had no room; all others were told.
-        """
-        told, full = 0, []
-        for ref in self._topics.reached(topic):
-            try:
-                ref.tell(message)
-                told += 1
-            except ActorStopped:
-                self._topics.drop(ref.slot)
-            except MailboxFull:
-                full.append(repr(ref))
-        if full:
-            names = ", ".join(full)
-            raise MailboxFull(f"{names} had no room for what was published; {told} others were told")
-        return told
-
-    def ask_many(self, refs: Sequence[Ref], message: Any, timeout: float | None = None) -> list[Any]:
-        """Ask many actors at once; a reply, or the error of an ask, for each, in order."""
-        return ask_many(self, [(ref, message) for ref in refs], timeout)
-
-    def batching(
-        self, ref: Ref, most: int = 1024, within: float = 0.001, sent: Callable[[int], None] | None = None
-    ) -> Batch:
-        """Collect messages to an actor: `with system.batching(ref) as batch: batch.tell(message)`."""
-        return Batch(ref, most, within, sent)
-
-    def barrier(self, name: str, parties: int) -> Ref:
-        """A barrier that actors tell `Arrive()`; when `parties` have, each of them is told `Released(round)`.
-
-        Both messages are in `gyral.actors.barrier`.
-        """
-        if not 1 <= parties <= MOST:
-            raise UserError(f"a barrier has 1 to {MOST} parties, not {parties}")
-        return self.spawn(Barrier, name, parties=parties)
-
     @property
     def inbox(self) -> Inbox:
         """What actors sent to the host."""
@@ -384,14 +321,6 @@ class ActorSystem(Durable):
         """Let an actor take messages again."""
         self._check_open()
         self._lives.resume(slot, gen)
-
-    def subscribe(self, pattern: str, ref: Ref) -> None:
-        """Let an actor get what is published."""
-        self._topics.subscribe(pattern, ref)
-
-    def unsubscribe(self, pattern: str, ref: Ref) -> None:
-        """End a subscription."""
-        self._topics.unsubscribe(pattern, ref)
 
     def awaited(self, token: Any, done: Callable[[], None]) -> None:
         """Call `done` when a reply is there."""
