@@ -35,6 +35,7 @@ COMMANDS = {
         "gyral.cli.tune:tune",
         "Find the block or tile with which a kernel runs fastest here, and keep it for programs to come.",
     ),
+    "top": Command("gyral.cli.top:top", "Show the actors of other processes, live: states, mailboxes, rates."),
     "build": Command(
         "gyral.cli.build:build",
         "Compile kernels into a folder, so that programs which use it compile nothing.",

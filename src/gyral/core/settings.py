@@ -6,6 +6,8 @@ GYRAL_THREADS       most threads of one CPU launch; as many as the process may u
 GYRAL_CACHE_DIR     where compiled kernels are kept; "" for nowhere
 GYRAL_CACHE_LIMIT   most bytes they may take there, such as 256M (1G)
 GYRAL_POOL_LIMIT    most bytes of freed device memory kept for reuse (1G)
+GYRAL_PUBLISH       1: `gyral top` may see the systems of actors of this process
+GYRAL_RUNTIME_DIR   where it finds them; a folder that the user alone may use
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ class Settings:
     cache_dir: str = ""
     cache_limit: int = 1 << 30
     pool_limit: int = 1 << 30
+    publish: bool = False
+    runtime_dir: str = ""
 
 
 def read(environ: Mapping[str, str], platform: str = sys.platform) -> Settings:
@@ -51,6 +55,8 @@ def read(environ: Mapping[str, str], platform: str = sys.platform) -> Settings:
         cache_dir=environ.get("GYRAL_CACHE_DIR", _default_cache(environ, platform)),
         cache_limit=_bytes("GYRAL_CACHE_LIMIT", environ.get("GYRAL_CACHE_LIMIT", "1G")),
         pool_limit=_bytes("GYRAL_POOL_LIMIT", environ.get("GYRAL_POOL_LIMIT", "1G")),
+        publish=_yes("GYRAL_PUBLISH", environ.get("GYRAL_PUBLISH", "")),
+        runtime_dir=environ.get("GYRAL_RUNTIME_DIR", "") or _default_runtime(environ),
     )
 
 
@@ -67,6 +73,20 @@ def _bytes(variable: str, text: str) -> int:
     if not number.isdecimal():
         raise UserError(f"{variable} is a number of bytes such as 256M, not {text!r}")
     return int(number) * _UNITS[unit]
+
+
+def _yes(variable: str, text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise UserError(f"{variable} is 0 or 1, not {text!r}")
+    return text == "1"
+
+
+def _default_runtime(environ: Mapping[str, str]) -> str:
+    own = environ.get("XDG_RUNTIME_DIR", "")
+    if own:
+        return os.path.join(own, "gyral")
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return os.path.join(environ.get("TMPDIR", "") or "/tmp", f"gyral-{user}")
 
 
 def _default_cache(environ: Mapping[str, str], platform: str) -> str:
