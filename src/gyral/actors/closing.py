@@ -24,4 +24,4 @@ def abandon(engine: Engine, owner: int) -> None:
     if os.getpid() == owner and engine.running:
         with suppress(GyralError):
             engine.stop(STOP_SECONDS)
-            engine.host.mail.close()
+            engine.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from gyral.actors.image import put_image
 from gyral.actors.journal import Journal, sent_since
 from gyral.actors.journaled import send_again
 from gyral.actors.lives import Lives
+from gyral.actors.losses import Losses
 from gyral.actors.manifest import place_of
 from gyral.actors.migration import Migrate
 from gyral.actors.reception import Reception
@@ -52,6 +54,8 @@ class Durable:
         self._clock = clock
         self.journal = None if journal is None else Journal(Path(journal), self._engine.route)
         self._keeper = Keeper(self._engine, self._about, self._reception.read, clock, self.journal)
+        me = weakref.ref(self)
+        self._losses = Losses(self._engine, self._reception, lambda: _recover(me))
 
     def _end_journal(self) -> None:
         """Write the journal to its end."""
@@ -251,5 +255,12 @@ class Durable:
                 finally:
                     self._engine.lock.release()
                 if not ended:
-                    self.recover()
+                    if not self._losses.give_up():
+                        self.recover()
                     return
+
+
+def _recover(system: weakref.ref[Durable]) -> None:
+    found = system()
+    if found is not None:
+        found.recover()

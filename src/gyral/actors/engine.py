@@ -12,14 +12,14 @@ import numpy as np
 
 from gyral.actors.code import load_loop
 from gyral.actors.declare import ActorKind
-from gyral.actors.host import Host, Printing
+from gyral.actors.host import Host, Mortal, Printing
 from gyral.actors.hosts import way_of
 from gyral.actors.image import Image, put_image, take_image
 from gyral.actors.migration import Change, Migrate, Moved, without
 from gyral.actors.records import erase, write_fields
 from gyral.actors.roster import Entry, Roster
 from gyral.actors.sites import Sites
-from gyral.actors.world import World
+from gyral.actors.world import Memory, World
 from gyral.core import native, wire
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError, StateError
@@ -36,7 +36,8 @@ class Engine:
 
     `lock` is held by whoever changes who lives here. `epochs` counts launches of the loop. `home` is asked
     for words by the mail (`Mail.home`); `before_epoch` is called, under the pause, to take what the loop said
-    before it is replaced. `patience`: seconds that a handler may take to end when the loop is to rest.
+    before it is replaced. `floors`: by slot, the least generation of who comes next. `patience`: seconds that
+    a handler may take to end when the loop is to rest.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Engine:
         self._quiet = 0
         self._stride = 16
         self._room: dict[str, int] = {}
+        self.floors: dict[int, int] = {}
         self._accepts: dict[int, Any] = {}
 
     @property
@@ -118,6 +120,12 @@ class Engine:
         """End the loop; False when a worker had to be given up."""
         with self.lock:
             return self._world is None or self.host.stop(seconds)
+
+    def close(self) -> None:
+        """Refuse everything from now on, and end the process that the loop had of its own."""
+        self.host.mail.close()
+        if isinstance(self.host, Mortal):
+            self.host.close()
 
     def flush(self) -> bool:
         """Write out what handlers printed; whether they print at all."""
@@ -232,7 +240,7 @@ class Engine:
         number, generation = int(control[wire.CT_CLASS]), int(control[wire.CT_GENERATION])
         control[wire.LINE :] = 0
         control[wire.CT_STATE] = wire.FREE
-        control[wire.CT_GENERATION] = generation % 0xFFFF + 1
+        control[wire.CT_GENERATION] = max(generation % 0xFFFF + 1, self.floors.pop(slot, 0))
         control[wire.CT_RESTARTS] = control[wire.CT_FLAGS] = 0
         world.sent[:, slot] = 0
         world.done[:, slot] = 0
@@ -276,7 +284,7 @@ class Engine:
             self._room = {name: size for name, size in room.items() if name in ("urgent_depth", "held_room")}
             program = load_loop(self.roster.kinds, self.roster.messages, self.device)
             batched = way_of(self.device.capabilities) == "batched"
-            world = World(self._geometry(rows), kinds, rows, pools, route=self.route, batched=batched)
+            world = World(self._geometry(rows), kinds, rows, pools, self.route, batched, self._memory())
             self.roster.settle(fill(world))
             self._launch(world, program)
 
@@ -404,9 +412,13 @@ class Engine:
             sizes = {key: size for key, size in sizes.items() if key[0] != moved[0]}
             sizes |= {(moved[0], name): size for name, size in moved[1].pools.items()}
         batched = way_of(self.device.capabilities) == "batched"
-        world = World(self._geometry(grown), kinds, grown, sizes, route=self.route, batched=batched)
+        world = World(self._geometry(grown), kinds, grown, sizes, self.route, batched, self._memory())
         self._new_slots(world, rows, grown)
         return world
+
+    def _memory(self) -> Memory | None:
+        """Where the next world lies, unless in memory of this process alone."""
+        return self.host.memory() if isinstance(self.host, Mortal) else None
 
     def _new_slots(self, world: World, rows: Sequence[int], grown: Sequence[int]) -> None:
         slot = sum(rows)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-from gyral.actors.world import World
+from gyral.actors.repair import Casualty
+from gyral.actors.world import Memory, World
 
 
 class Host(Protocol):
@@ -62,4 +64,36 @@ class Printing(Protocol):
 
     def flush(self) -> None:
         """Write out what was printed, and how much was lost. While the loop rests."""
+        ...
+
+
+@runtime_checkable
+class Mortal(Protocol):
+    """A host whose loop runs in a process of its own, which may die.
+
+    `casualty` is called, under the pause, for each message that was in hand then.
+    """
+
+    casualty: Callable[[Casualty], None]
+    on_loss: str
+
+    @property
+    def lost(self) -> str:
+        """How the process died whose loop is not replaced yet, "" when it lives."""
+        ...
+
+    def obituaries(self) -> list[str]:
+        """How processes died since the last call."""
+        ...
+
+    def memory(self) -> Memory:
+        """Where the next world is to lie."""
+        ...
+
+    def kill(self) -> None:
+        """End a process whose loop does not come back; it is lost, as if somebody else had killed it."""
+        ...
+
+    def close(self) -> None:
+        """End the process."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,14 @@ from gyral.core.wire import Geometry
 from gyral.runtime.elements import numpy_of
 
 Words = NDArray[np.uint32]
+
+
+class Memory(Protocol):
+    """Where a world lies."""
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Zeroed memory for an array, which begins at a cache line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,16 @@ class World:
         pools: dict[tuple[int, str], int] | None = None,
         route: int = 0,
         batched: bool = False,
+        memory: Memory | None = None,
     ) -> None:
+        self.memory = memory or Own()
         self.geometry = geometry
         self.at = geometry.offsets()
-        self.arena: Words = zeros(self.at["end"], np.dtype(np.uint32))
+        self.arena: Words = self.memory.zeros(self.at["end"], np.dtype(np.uint32))
         self.tables = [
-            table_of(kind, count, {name: n for (k, name), n in (pools or {}).items() if k == number})
+            table_of(
+                kind, count, {name: n for (k, name), n in (pools or {}).items() if k == number}, self.memory
+            )
             for number, (kind, count) in enumerate(zip(kinds, rows, strict=True))
         ]
         self._write_system(route, batched)
@@ -152,14 +164,24 @@ class World:
             start += depth * stride
 
 
-def table_of(kind: ActorKind, rows: int, pools: dict[str, int]) -> Table:
+class Own:
+    """Memory of this process alone."""
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Zeroed memory for an array."""
+        return zeros(shape, dtype)
+
+
+def table_of(kind: ActorKind, rows: int, pools: dict[str, int], memory: Memory | None = None) -> Table:
+    """The memory of a class: rows of its record and its fixed fields, pools of so many elements."""
+    memory = memory or Own()
     arrays: dict[str, NDArray[Any]] = {}
     for one in kind.fields:
         if one.kind == "fixed":
-            arrays[one.name] = zeros((rows, *one.shape), numpy_of(one.type))
+            arrays[one.name] = memory.zeros((rows, *one.shape), numpy_of(one.type))
         elif one.kind == "buffer":
-            arrays[one.name] = zeros(max(1, pools.get(one.name, 0)), numpy_of(one.type))
-    records = zeros(rows * (2 if kind.keeps else 1), numpy_of(kind.record))
+            arrays[one.name] = memory.zeros(max(1, pools.get(one.name, 0)), numpy_of(one.type))
+    records = memory.zeros(rows * (2 if kind.keeps else 1), numpy_of(kind.record))
     return Table(kind, rows, records, arrays, dict.fromkeys(pools, 0))
 
 

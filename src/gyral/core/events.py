@@ -126,6 +126,14 @@ class LoopRecovered:
     given_up: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessLost:
+    """The process of a loop of actors died; `how` says by what."""
+
+    system: str
+    how: str
+
+
 Event: TypeAlias = (
     Compiled
     | Copied
@@ -139,6 +147,7 @@ Event: TypeAlias = (
     | Relaunched
     | CheckpointTrouble
     | LoopRecovered
+    | ProcessLost
 )
 Listener: TypeAlias = Callable[[Event], None]
 _listeners: list[Listener] = []
