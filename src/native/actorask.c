@@ -6,7 +6,7 @@
 
 enum {
     SPIN_HELD_NS = 4 * 1000,      /* about what a reply from a running worker takes, and giving up the GIL costs */
-    SPIN_FREE_NS = 40 * 1000,     /* about what waking a thread takes */
+    SPIN_FREE_NS = 80 * 1000,     /* about what waking a thread takes at worst; a second sleep would double it */
     SLICE_NS = 50 * 1000 * 1000,  /* between looks for Ctrl-C */
     FIRST_NAP_NS = 2 * 1000,
     LONGEST_NAP_NS = 1000 * 1000,
