@@ -35,8 +35,10 @@ from gyral.actors.spawning import columns_of, pools_of
 from gyral.actors.stats import stats_of
 from gyral.actors.supervisor import Group, Supervisor
 from gyral.actors.topics import Topics
+from gyral.actors.toptable import table
+from gyral.actors.watch import Post, View, view_of
 from gyral.actors.world import World
-from gyral.core import wire
+from gyral.core import settings, wire
 from gyral.core.clock import MONOTONIC, Clock
 from gyral.core.errors import GyralError, StateError, UserError
 from gyral.core.events import ActorsStalled, emit
@@ -56,6 +58,7 @@ class ActorSystem(Company, Durable):
     end of the block waits for what is still queued. `priorities`: 2 for urgent messages besides ordinary
     ones. `depth`: slots of the lane between two workers. `letters`: how many dead letters are kept, and how
     many messages the inbox holds. `clock` tells the time of restart budgets.
+    `publish`: whether `gyral top` may see this system; None leaves it to GYRAL_PUBLISH.
     `journal`: where to keep what the host sends, for `restore` to send it again. `isolation`: "process" runs
     the loop in a process of its own, and if that dies, `on_loss` says what then: "recover" goes on in another
     one, without the message that each worker had in hand, "checkpoint" from the last one, "fail" not at all.
@@ -78,6 +81,7 @@ class ActorSystem(Company, Durable):
         journal: str | os.PathLike[str] | None = None,
         isolation: str = "thread",
         on_loss: str = "recover",
+        publish: bool | None = None,
     ) -> None:
         self.name, self.grace = name, grace
         self.device = _device(device)
@@ -99,6 +103,9 @@ class ActorSystem(Company, Durable):
         self._closing = self._closed = False
         self._owner = os.getpid()
         self._end = weakref.finalize(self, abandon, self._engine, self._owner)
+        self._post: Post | None = None
+        if settings.current().publish if publish is None else publish:
+            self._post = Post(settings.current().runtime_dir, _viewed(self))
 
     def _connect(self) -> None:
         reception, me = self._reception, weakref.ref(self)
@@ -160,6 +167,8 @@ class ActorSystem(Company, Durable):
             self._closed = True
             self._end_loop()
         self._closed = True
+        if self._post is not None:
+            self._post.end()
         self._end_journal()
         self._end.detach()
         return reception.trouble
@@ -322,6 +331,10 @@ class ActorSystem(Company, Durable):
         self._check_open()
         self._lives.resume(slot, gen)
 
+    def top(self, most: int = 20) -> None:
+        """Print what `gyral top` shows of this system: the busiest actors, at most so many."""
+        print("\n".join(table(view_of(self.name, self._engine), most=most)))
+
     def awaited(self, token: Any, done: Callable[[], None]) -> None:
         """Call `done` when a reply is there."""
         if self._pump is not None:
@@ -429,6 +442,17 @@ def _forward(reception: Reception, route: int, message: Any, words: Any) -> None
     system = find(route)
     if system is None or message is None or not system.deliver(message, words):
         reception.dead.add(reception.letter(words.tobytes(), "dead", "no room, or nobody, on its route"))
+
+
+def _viewed(system: ActorSystem) -> Callable[[], View | None]:
+    """What others see of a system; None when it is closed, or was dropped."""
+    me = weakref.ref(system)
+
+    def look() -> View | None:
+        found = me()
+        return None if found is None or found._closed else view_of(found.name, found._engine)
+
+    return look
 
 
 def _device(given: str | Device) -> Device:
