@@ -121,7 +121,7 @@ def test_restarts_give_the_first_fields(path: Path) -> None:
 def test_subscriptions_groups_and_errors_are_kept(path: Path) -> None:
     """Topics reach whom they reached, groups hold together, and the place of an error stays known."""
     with gy.ActorSystem(**OPTIONS) as system:
-        with system.group("all"):
+        with system.group("all", restart="one_for_all"):
             counters = [system.spawn(Counter, name=name) for name in "ab"]
         counters[0].subscribe("news.*")
         counters[1].tell(Fail(0))
@@ -424,6 +424,26 @@ def test_recovery_goes_back(path: Path) -> None:
         system.spawn_many(Counter, 200)
         with pytest.raises(ActorStopped):
             late.tell(Add(1))
+
+
+def test_generations_are_not_given_twice(path: Path) -> None:
+    """Who followed an actor that lives again has ended for good, even when that one is followed anew."""
+    with gy.ActorSystem(**OPTIONS) as system:
+        first = system.spawn(Counter, name="first")
+        slots = first.slot, system.spawn_many(Counter, 63) and first.gen
+        system.checkpoint(path)
+        first.stop()
+        wait_for(lambda: first.status.state == "terminated")
+        second = system.spawn(Counter)
+        assert (second.slot, second.gen) == (slots[0], slots[1] + 1)
+        system.recover()
+        assert first.ask_sync(Add(1), PATIENCE) == Total(1, 1)
+        first.stop()
+        wait_for(lambda: first.status.state == "terminated")
+        third = system.spawn(Counter)
+        assert third.slot == second.slot
+        with pytest.raises(ActorStopped):
+            second.tell(Add(1))
 
 
 def test_recovery_counts_increments(path: Path) -> None:

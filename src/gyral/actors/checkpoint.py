@@ -10,7 +10,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,10 +118,6 @@ class Keeper:
         if self._journal is not None and self.held is not None:
             self._journal.drop(before.get("journal") or self.held.about["journal"])
 
-    def journal_lock(self) -> AbstractContextManager[Any]:
-        """Nobody sends between the last record of a segment and the image that it leads up to."""
-        return nullcontext() if self._journal is None else self._journal.lock
-
     def _take(self, path: Path | None) -> tuple[float, Arrays | None]:
         """Copy the system into memory: seconds it stood, and the changes where they are asked for.
 
@@ -130,7 +125,7 @@ class Keeper:
         copied, and there are no changes.
         """
         engine = self._engine
-        with self.journal_lock(), engine.lock:
+        with engine.lock:
             self._stage.reserve(sum(a.nbytes for a in engine.world.arguments()))
             began = time.perf_counter()
             with engine.quiet() as world:
@@ -147,12 +142,13 @@ class Keeper:
                 segment = 0 if self._journal is None else self._journal.turn()
             paused = time.perf_counter() - began
             about, blob = self._manifest()
-        about["journal"] = segment
-        if delta is not None:
-            delta[SPAWNED] = blob
-            apply(kept, delta)
-        kept[SPAWNED] = blob
-        self.held = Saved(about, kept)
+            about["journal"] = segment
+            # Still under the lock: whoever recovers meanwhile reads what is held.
+            if delta is not None:
+                delta[SPAWNED] = blob
+                apply(kept, delta)
+            kept[SPAWNED] = blob
+            self.held = Saved(about, kept)
         return paused, delta
 
     def _manifest(self) -> tuple[dict[str, Any], Any]:

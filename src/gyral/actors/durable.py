@@ -21,7 +21,7 @@ from gyral.actors.losses import Losses
 from gyral.actors.manifest import place_of
 from gyral.actors.migration import Migrate
 from gyral.actors.reception import Reception
-from gyral.actors.recovery import dump, fill_first, fill_from
+from gyral.actors.recovery import dump, fill_first, fill_from, floors
 from gyral.actors.ref import Ref
 from gyral.actors.restore import Standing, class_named, standing
 from gyral.actors.roster import Entry
@@ -52,9 +52,10 @@ class Durable:
     def _keep(self, clock: Clock, journal: str | os.PathLike[str] | None) -> None:
         """Be ready to save; nothing is held before the first checkpoint."""
         self._clock = clock
-        self.journal = None if journal is None else Journal(Path(journal), self._engine.route)
+        engine = self._engine
+        self.journal = None if journal is None else Journal(Path(journal), engine.route, engine.lock)
         self._keeper = Keeper(self._engine, self._about, self._reception.read, clock, self.journal)
-        me = weakref.ref(self)
+        me: weakref.ref[Durable] = weakref.ref(self)
         self._losses = Losses(self._engine, self._reception, lambda: _recover(me))
 
     def _end_journal(self) -> None:
@@ -78,6 +79,7 @@ class Durable:
     ) -> Checkpoint:
         """Save all actors with their queues, clocks and counters; the loop stands only while they are copied.
 
+        What has reached the host, in the inbox or as dead letters, is counted and not saved.
         The file that was there is kept as `<path>.previous`. `compress`: "zlib", or "zstd" with
         gyral[checkpoint]. `incremental`: only what changed since the last checkpoint to this path goes to a
         file beside it, where there is one and nobody needed more room since. DeviceError when the disk is
@@ -114,8 +116,12 @@ class Durable:
         own = {"name": saved.about["name"], "priorities": saved.about["priorities"]}
         make: Any = cls
         system = make(device, **{**own, **options})
-        system._adopt(found)
-        system._send_again(found.about["journal"])
+        try:
+            system._adopt(found)
+            system._send_again(found.about["journal"])
+        except BaseException:
+            system._shut()
+            raise
         return system
 
     def _send_again(self, first: int) -> None:
@@ -126,7 +132,7 @@ class Durable:
             journal.sync()
             refs = {(ref.slot, ref.gen): ref for ref in self.refs()}
             types = {place_of(kind): kind for kind in self._engine.roster.messages}
-            lost = send_again(sent_since(journal.path, first, end), refs, types)
+            lost = send_again(sent_since(journal.path, first, end), refs, types, self._reception.drain)
             if lost:
                 reason = f"{lost} messages of the journal could not be sent again: nobody takes them any more"
                 emit(CheckpointTrouble(str(journal.path), str(journal.path), reason))
@@ -192,7 +198,7 @@ class Durable:
         `journal=` has since then is sent again.
         """
         self._check_open()
-        with self._keeper.journal_lock():
+        with self._engine.lock:
             last, first = self._go_back()
             self._send_again(first)
         return last
@@ -211,6 +217,7 @@ class Durable:
                 if saved is None:
                     return fill_first(before, lost, world)
                 entries = fill_from(saved, lost, world)
+                engine.floors |= floors(saved, lost)
                 self._name_errors(world, saved)
                 return entries
 

@@ -13,6 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,15 +47,15 @@ class Sent:
 class Journal:
     """Appends records to the newest segment, written by a thread of its own, in batches.
 
-    Whoever sends holds `lock` from before the send until its record is appended, and whoever takes a
-    checkpoint while it is taken: a record is in a segment exactly if the send was after the checkpoint that
-    began it. It is taken before a system's own lock. `first`: the number of the first segment of this
-    journal; those before it are of other processes.
+    Whoever sends holds `lock`, that of the system, from before the send until its record is appended, and
+    whoever takes a checkpoint holds it too: a record is in a segment exactly if the send was after the
+    checkpoint that began it. `first`: the number of the first segment of this journal; those before it are of
+    other processes.
     """
 
-    def __init__(self, path: Path, route: int, disk: Disk = DISK) -> None:
+    def __init__(self, path: Path, route: int, lock: AbstractContextManager[Any], disk: Disk = DISK) -> None:
         self.path = path
-        self.lock = threading.RLock()
+        self.lock = lock
         self._route, self._disk = route, disk
         self.first = self.segment = max(segments(path), default=0) + 1
         self._types: dict[Any, int] = {}

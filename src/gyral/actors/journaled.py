@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -96,11 +96,17 @@ def _made(message: Any, fields: tuple[Any, ...]) -> Any:
     return message(*fields) if isinstance(message, type) else message
 
 
-def send_again(sent: Iterable[Sent], refs: Mapping[tuple[int, int], Ref], types: Mapping[str, Any]) -> int:
+def send_again(
+    sent: Iterable[Sent],
+    refs: Mapping[tuple[int, int], Ref],
+    types: Mapping[str, Any],
+    meanwhile: Callable[[], None],
+) -> int:
     """Tell actors, by slot and generation, what a journal says they were told; how many messages were not.
 
     Those are messages to actors that ended or came after the checkpoint, messages whose deadline has passed,
-    and messages of classes, by place, that nobody takes any more. StateError when a mailbox stays full.
+    and messages of classes, by place, that nobody takes any more. `meanwhile` is called while a mailbox is
+    full. StateError when one stays full.
     """
     lost = 0
     for one in sent:
@@ -117,11 +123,11 @@ def send_again(sent: Iterable[Sent], refs: Mapping[tuple[int, int], Ref], types:
         if row is not None:
             reroute_array(row, one.route, ref.mail.route)
         message = read_message(kind, b"" if row is None else row.tobytes())
-        lost += not _told(ref, message, options)
+        lost += not _told(ref, message, options, meanwhile)
     return lost
 
 
-def _told(ref: Ref, message: Any, options: dict[str, Any]) -> bool:
+def _told(ref: Ref, message: Any, options: dict[str, Any], meanwhile: Callable[[], None]) -> bool:
     """Tell an actor once more, when there is room; whether it takes messages."""
     until, wait = time.perf_counter() + PATIENCE, FIRST_WAIT
     while True:
@@ -135,5 +141,6 @@ def _told(ref: Ref, message: Any, options: dict[str, Any]) -> bool:
                 raise StateError(
                     f"the journal cannot be sent again: the mailbox of {ref!r} stays full"
                 ) from error
+            meanwhile()
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)

@@ -78,6 +78,17 @@ def fill_from(saved: Standing, lost: World, world: World) -> list[Entry]:
     return list(saved.entries)
 
 
+def floors(saved: Standing, lost: World) -> dict[int, int]:
+    """By slot, the least generation of whoever comes after an actor that lives again.
+
+    Somebody may have followed it in what was lost, whose references must not mean anybody else.
+    """
+    controls = saved.image.controls
+    living = np.flatnonzero(controls[:, wire.CT_STATE] != wire.FREE)
+    found = {int(slot): _following(lost, int(slot)) for slot in living}
+    return {slot: floor for slot, floor in found.items() if floor > controls[slot, wire.CT_GENERATION] + 1}
+
+
 def fill_first(entries: Iterable[Entry], lost: World, world: World) -> list[Entry]:
     """Give the actors that the host spawned their first fields again; nothing is queued, all else is free."""
     known = {entry.slot: entry for entry in entries}
