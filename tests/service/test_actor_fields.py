@@ -120,6 +120,20 @@ def test_arrays_belong_to_their_actor(system: gy.ActorSystem) -> None:
     assert [s["table"][1].tolist() for s in states] == [[0, 0, 2]] * 3
 
 
+def test_arrays_of_actors_that_ended_are_used_again(system: gy.ActorSystem) -> None:
+    """Their places go to others of the same size; memory does not grow with those that come and go."""
+    kept = system.spawn(Holder, line=np.full(100, 7, np.float32), grid=np.zeros((2, 3)))
+    epochs = []
+    for k in range(2, 20):
+        actor = system.spawn(Holder, line=np.full(100, k, np.float32), grid=np.full((2, 3), k))
+        epochs.append(system.epochs)
+        assert actor.ask_sync(Look(1)).value == 3 * k
+        assert actor.state()["line"][0] == k
+        actor.stop()
+    assert epochs == [epochs[0]] * 18
+    assert kept.state()["line"].tolist() == [7.0] * 100
+
+
 def test_many_are_spawned_with_arrays_of_values(system: gy.ActorSystem) -> None:
     """One value each for scalars, vectors, fixed arrays and arrays; one for all otherwise."""
     actors = system.spawn_many(

@@ -19,6 +19,7 @@ from gyral.actors.migration import Change, Migrate, Moved, without
 from gyral.actors.records import erase, write_fields
 from gyral.actors.roster import Entry, Roster
 from gyral.actors.sites import Sites
+from gyral.actors.spare import Spare
 from gyral.actors.world import Memory, World
 from gyral.core import native, wire
 from gyral.core.clock import MONOTONIC
@@ -68,6 +69,7 @@ class Engine:
         self._room: dict[str, int] = {}
         self.floors: dict[int, int] = {}
         self._accepts: dict[int, Any] = {}
+        self._spare = Spare()
 
     @property
     def world(self) -> World:
@@ -144,9 +146,10 @@ class Engine:
 
     # Actors.
 
-    def room_for(self, kind: ActorKind, n: int, pools: dict[str, int] | None = None) -> int:
-        """The number of a class that has `n` free slots now, and elements in its pools."""
-        number = self.roster.number(kind)
+    def room_for(self, kind: ActorKind, given: Sequence[dict[str, Any]]) -> int:
+        """The number of a class that has room now for actors with these fields."""
+        number, n = self.roster.number(kind), len(given)
+        pools = self._spare.needs(-1 if number is None else number, kind, given)
         if number is None:
             return self._enrol(kind, n, pools)
         world = self.world
@@ -154,7 +157,7 @@ class Engine:
         free = int(block[wire.CL_GIVEN]) - int(block[wire.CL_TAKEN]) & 0xFFFFFFFF
         short = {
             name: count
-            for name, count in (pools or {}).items()
+            for name, count in pools.items()
             if table.used.get(name, 0) + count > len(table.arrays[name])
         }
         if free < n or short:
@@ -199,6 +202,7 @@ class Engine:
         control = self.world.control(slot)
         found = Entry(slot, int(control[wire.CT_GENERATION]), number, int(control[wire.CT_ROW]), fields, name)
         self.roster.add(found)
+        self._spare.take(found, self.roster.kinds[number])
         return found
 
     def entry(self, slot: int) -> Entry:
@@ -244,7 +248,9 @@ class Engine:
         control[wire.CT_RESTARTS] = control[wire.CT_FLAGS] = 0
         world.sent[:, slot] = 0
         world.done[:, slot] = 0
-        self.roster.drop(slot)
+        gone = self.roster.drop(slot)
+        if gone is not None:
+            self._spare.give(gone, world.tables[number])
         erase(world.tables[number], int(control[wire.CT_ROW]))
         world.give_slot(number, slot)
 
@@ -300,6 +306,7 @@ class Engine:
             if not ended and self.host.way == "batched":
                 raise DeviceError(f"{self.device.name} does not come back from a loop of {self.name}")
             world = self._new_world(lost, {}, {}, None)
+            self._spare.forget()
             self.roster.settle(fill(lost, world))
             self._launch(world, self.program)
             self.host.mail.end_asks()
@@ -328,6 +335,7 @@ class Engine:
                     self.roster.kinds, self.roster.messages = before
                     raise
                 if moved is not None:
+                    self._spare.forget()
                     moved.settle()
                 self._set_mailboxes(number)
                 if number in self._accepts:

@@ -32,9 +32,3 @@ def _values(kind: ActorKind, name: str, value: Any, n: int) -> Sequence[Any]:
         return [value] * n
     axes = {"state": int(isinstance(field.type, Vec)), "fixed": len(field.shape), "buffer": field.rank}
     return list(value) if np.ndim(value[0]) == axes[field.kind] else [value] * n
-
-
-def pools_of(kind: ActorKind, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Elements that new actors need in the pools of their class."""
-    buffers = [one.name for one in kind.fields if one.kind == "buffer"]
-    return {name: sum(np.asarray(own.get(name, ())).size for own in given) for name in buffers}

@@ -31,7 +31,7 @@ from gyral.actors.records import read_fields
 from gyral.actors.ref import Ref, Status
 from gyral.actors.roster import Entry
 from gyral.actors.routes import assign, find
-from gyral.actors.spawning import columns_of, pools_of
+from gyral.actors.spawning import columns_of
 from gyral.actors.stats import stats_of
 from gyral.actors.supervisor import Group, Supervisor
 from gyral.actors.topics import Topics
@@ -246,7 +246,7 @@ class ActorSystem(Company, Durable):
         with self._engine.lock:
             self._check_open()
             called = self._engine.roster.free_names(names, n)
-            number = self._engine.room_for(kind, n, pools_of(kind, given))
+            number = self._engine.room_for(kind, given)
             self._start_pump()
             with self._engine.quiet():
                 made = self._engine.born_many(number, given, called)
