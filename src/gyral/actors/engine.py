@@ -200,6 +200,9 @@ class Engine:
         if slot is None:
             raise StateError(f"no slot of {self.roster.kinds[number].name} is free")
         control = self.world.control(slot)
+        if self.is_empty(slot):  # it may have been sent letters for whoever was here before
+            control[wire.LINE :] = 0
+            self.world.sent[:, slot] = self.world.done[:, slot] = 0
         found = Entry(slot, int(control[wire.CT_GENERATION]), number, int(control[wire.CT_ROW]), fields, name)
         self.roster.add(found)
         self._spare.take(found, self.roster.kinds[number])
