@@ -54,7 +54,8 @@ static PyObject *raise_named(const GyRef *ref, gy_post post, PyObject *name)
     }
     uint32_t state = gy_get(control + CT_STATE);
     if (gy_get(control + CT_GENERATION) != ref->to.generation)
-        return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED), "actor %u has ended; another lives in its place, or will", ref->to.slot);
+        return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED),
+                            "actor %u has ended; another lives in its place, or will", ref->to.slot);
     return PyErr_Format(gy_actor_error_of(GY_ERROR_ACTOR_STOPPED), "%U takes no messages: it is %s", name,
                         state <= TERMINATED ? states[state] : "unknown");
 }
