@@ -36,8 +36,8 @@ def host_for(
     if isolation == "process":
         if way != "threads":
             raise UnsupportedError(
-                f'isolation="process" is for loops that run in threads of a process, and not for {device.name}; '
-                "leave it out"
+                'isolation="process" is for loops that run in threads of a process, and not for '
+                f"{device.name}; leave it out"
             )
         return ProcessHost(spins, stall, hang_after, on_loss)
     if way == "threads":

@@ -13,10 +13,12 @@ from gyral.actors.reception import Reception
 from gyral.actors.repair import Casualty
 from gyral.core import wire
 from gyral.core.clock import MONOTONIC
+from gyral.core.errors import DeviceError
 from gyral.core.events import LoopRecovered, ProcessLost, emit
 
 LOST = "lost"
 WHY = "the process of its loop died while it was handled"
+ENDED = "the process of its loop died when it had been handled; what it sends and answers may be missing"
 
 
 class Losses:
@@ -50,6 +52,10 @@ class Losses:
                 return  # whoever paused the loop meanwhile brought it back
             began = MONOTONIC()
             if host.on_loss == "fail":
+                self._reception.shut = True
+                self._reception.note(
+                    DeviceError(f"the process of the loop of {engine.name} died: {host.lost}")
+                )
                 host.mail.close()
             elif host.on_loss == "checkpoint":
                 self._go_back()
@@ -69,7 +75,7 @@ class Losses:
     def _count(self, found: Casualty) -> None:
         """A message was in hand: it is a dead letter, and its actor's supervisor decides about its actor."""
         engine, reception = self._engine, self._reception
-        reception.dead.add(reception.letter(found.message, LOST, WHY))
+        reception.dead.add(reception.letter(found.message, LOST, WHY if found.failed else ENDED))
         if found.failed:
             engine.world.control(found.slot)[wire.CT_ERROR_SITE] = engine.sites.keep(WHY) + 1
             reception.later(partial(self._fail, found.slot, found.generation))

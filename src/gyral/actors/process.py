@@ -12,6 +12,7 @@ import threading
 import weakref
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,14 @@ class Child:
         self._ends, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         script = str(Path(__file__).with_name("worker.py"))
         with theirs:
-            command = [sys.executable, "-I", "-S", script, str(native.require().__file__), str(theirs.fileno())]
+            command = [
+                sys.executable,
+                "-I",
+                "-S",
+                script,
+                str(native.require().__file__),
+                str(theirs.fileno()),
+            ]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
             )
@@ -83,9 +91,9 @@ class Child:
 class ProcessHost:
     """The CPU's host with `isolation="process"`. `spins`: idle turns of a worker before it parks.
 
-    `on_loss`: what becomes of actors when the process dies. With "recover" it is replaced: what it had in hand
-    has failed, one message a worker at most, and all else goes on. With "checkpoint" nothing goes on before
-    the system went back to its last checkpoint; with "fail" nothing does.
+    `on_loss`: what becomes of actors when the process dies. With "recover" it is replaced: what it had in
+    hand has failed, one message a worker at most, and all else goes on. With "checkpoint" nothing goes on
+    before the system went back to its last checkpoint; with "fail" nothing does.
 
     `casualty` is called, under the pause, for each message that was in hand.
     """
@@ -226,7 +234,7 @@ class ProcessHost:
         with self._lock:
             self._lost = None
         if not self._children:
-            me = weakref.ref(self)
+            me: weakref.ref[ProcessHost] = weakref.ref(self)
             self._children.append(Child(lambda child: _tell(me, child)))
         child = self._children[0]
         plan = nameless("gyral-loop", self._plan())
@@ -296,7 +304,8 @@ class ProcessHost:
             return
         found = repair(self._world)
         self._whole = True
-        self._mail.end_asks()
+        with suppress(StateError):  # nobody asks any more where it is closed
+            self._mail.end_asks()
         for casualty in found:
             self.casualty(casualty)
 
@@ -322,10 +331,8 @@ def _manner(child: Child) -> str:
 def _tell(host: weakref.ref[ProcessHost], child: Child) -> None:
     found = host()
     if found is not None:
-        try:
+        with suppress(StateError):  # the system was closed meanwhile
             found._died(child)
-        except StateError:
-            pass  # the system was closed meanwhile
 
 
 def _close(children: list[Child]) -> None:

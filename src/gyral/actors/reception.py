@@ -38,6 +38,8 @@ class Reception:
         self.routed: Callable[[int, Any, Any], None] = lambda route, message, words: None
         self.forwarded = 0
         self.lost = 0
+        self.shut = False
+        """The loop is lost and says nothing any more."""
         self._name, self._engine, self._known = name, engine, known
         self._to_do: deque[Callable[[], None]] = deque()
         self._acting = threading.Lock()
@@ -56,7 +58,7 @@ class Reception:
     def read(self) -> None:
         """Read all records there are, in the words of the loop that left them."""
         with self._engine.lock:
-            if not self._engine.running:
+            if not self._engine.running or self.shut:
                 return
             mail, count = self._engine.host.mail, AT_ONCE
             while count == AT_ONCE:

@@ -15,8 +15,8 @@ from gyral.actors.world import Words, World
 from gyral.core import wire
 
 STALE = (
-    wire.WK_HAND, wire.WK_WAITING, wire.WK_WAKE, wire.WK_TAKEN, wire.WK_ABORT, wire.WK_STALLED, wire.WK_PARKED,
-    wire.WK_OVERFLOW, wire.WK_STOPPING, wire.WK_TOUCHES, wire.WK_STAGE,
+    wire.WK_HAND, wire.WK_WAITING, wire.WK_WAKE, wire.WK_TAKEN, wire.WK_ABORT, wire.WK_STALLED,
+    wire.WK_PARKED, wire.WK_OVERFLOW, wire.WK_STOPPING, wire.WK_TOUCHES, wire.WK_STAGE,
 )  # fmt: skip
 ENDS = (wire.CT_HANDLED_LO, wire.CT_DEAD, wire.CT_EXPIRED, wire.CT_DUPLICATE, wire.CT_FAILED)
 

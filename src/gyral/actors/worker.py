@@ -1,8 +1,8 @@
 """The process in which the loop of a system runs apart: `python worker.py <native module> <socket>`.
 
-It is told over the socket what to run, in memory that it shares with the system's process, and ends when that
-closes its end, as it does when it dies. It starts in hundredths of a second because it imports next to nothing
-of the standard library and, of the package, the native module alone.
+It is told over the socket what to run, in memory that it shares with the system's process, and ends when
+that closes its end, as it does when it dies. It starts in hundredths of a second because it imports next to
+nothing of the standard library and, of the package, the native module alone.
 """
 
 import ctypes
