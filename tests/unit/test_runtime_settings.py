@@ -23,7 +23,8 @@ from gyral.runtime.device import current_device
 
 def test_settings_have_defaults() -> None:
     """An empty environment means the CPU, no checks, all threads and no cache without a home."""
-    assert settings.read({}, "linux") == settings.Settings()
+    found = settings.read({"XDG_RUNTIME_DIR": "/run"}, "linux")
+    assert found == settings.Settings(runtime_dir="/run/gyral")
 
 
 def test_settings_are_read() -> None:
@@ -36,10 +37,12 @@ def test_settings_are_read() -> None:
             "GYRAL_CACHE_DIR": "/c",
             "GYRAL_CACHE_LIMIT": "2MiB",
             "GYRAL_POOL_LIMIT": "12",
+            "GYRAL_PUBLISH": "1",
+            "GYRAL_RUNTIME_DIR": "/r",
         },
         "linux",
     )
-    assert found == settings.Settings("null", "on", 3, "/c", 2 << 20, 12)
+    assert found == settings.Settings("null", "on", 3, "/c", 2 << 20, 12, True, "/r")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,10 @@ COMMANDS = {
         "gyral.cli.tune:tune",
         "Find the block or tile with which a kernel runs fastest here, and keep it for programs to come.",
     ),
-    "top": Command("gyral.cli.top:top", "Show the actors of other processes, live: states, mailboxes, rates."),
+    "top": Command(
+        "gyral.cli.top:top",
+        "Show the actors of processes that publish them: states, mailboxes, rates. q or Ctrl-C ends it.",
+    ),
     "build": Command(
         "gyral.cli.build:build",
         "Compile kernels into a folder, so that programs which use it compile nothing.",

@@ -8,7 +8,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from gyral.cli.demo import flights, fluid, options, photograph, png
+from gyral.cli.demo import flights, fluid, options, photograph, png, resident
 from gyral.cli.demo.measure import Outcome, measure
 from gyral.cli.demo.section import Section
 from gyral.cli.exits import Exit
@@ -110,15 +110,20 @@ def demo(
         people().print(device_table())
     outcomes = run_sections(SECTIONS, quiet=json)
     pictures = write_pictures(outcomes, out)
+    residents = resident.measure()
     if json:
-        print_json(as_data(outcomes, pictures))
+        data = as_data(outcomes, pictures)
+        print_json(data | {"actors": resident.as_data(residents), "ok": data["ok"] and residents.ok})
     else:
         people().print(table(outcomes))
         for outcome in outcomes:
             for line in outcome.section.facts(outcome.results):
                 people().print(line, highlight=False)
+        people().print(resident.table(residents))
+        for line in resident.picture(residents):
+            people().print(line, highlight=False)
         people().print("Pictures to look at:", highlight=False)
         for path in pictures:
             people().print(f"  {path}", highlight=False, soft_wrap=True)
-    if not all(outcome.ok for outcome in outcomes):
+    if not (residents.ok and all(outcome.ok for outcome in outcomes)):
         raise typer.Exit(Exit.MISMATCH)
