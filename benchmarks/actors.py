@@ -10,6 +10,7 @@ from pathlib import Path
 
 from measures import Measure
 from resident.calls import asking, telling, telling_many
+from resident.floor import floors
 from resident.hops import crowds, hops
 from resident.life import lives
 from resident.rates import rates
@@ -25,6 +26,7 @@ SECTIONS: dict[str, Callable[[Effort], list[Measure]]] = {
     "crowds": crowds,
     "rates": rates,
     "lives": lives,
+    "floors": floors,
 }
 USUAL, QUICK, FULL = Effort(15, 10.0), Effort(5, 2.0), Effort(15, 60.0)
 

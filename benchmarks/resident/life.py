@@ -1,16 +1,13 @@
 """What actors cost when nothing happens, and when they are woken, made and replaced."""
 
-import ctypes
 import threading
 import time
 from math import nan
 
 import gyral as gy
 from measures import Measure
-from peers.build import build, tool
-from peers.case import Missing
 from resident.classes import Add, Adder, Count, Doubler
-from resident.stand import CORES, Effort, check, clock, live, percentiles, pin, processor_ns, threads, unbound
+from resident.stand import Effort, check, clock, live, percentiles, processor_ns, threads, unbound
 
 ASLEEP = 0.002  # seconds after which a worker has parked
 WAKES = 100
@@ -69,25 +66,6 @@ def waking(effort: Effort) -> list[Measure]:
     ]
 
 
-def wake_floor(effort: Effort) -> list[Measure]:
-    """As long as two threads in C take for it, on the same processors; nothing without a C compiler."""
-    if len(CORES) < 2:
-        return []
-    try:
-        command = [tool("cc"), "-O2", "-shared", "-fPIC", "-pthread", "-o", "{out}", "wake.c"]
-        library = ctypes.CDLL(str(build("wake", [command], ["wake.c"])))
-    except Missing:
-        return []
-    rounds = []
-    with unbound():
-        pin(())
-        for _ in range(effort.rounds):
-            times = (ctypes.c_int64 * WAKES)()
-            library.wake_times(times, WAKES, ctypes.c_int64(int(ASLEEP * 1e9)), CORES[1])
-            rounds.append(list(times))
-    return percentiles("the same in C: a thread that sleeps answers", rounds, {50: nan, 99: nan}, 1e-3, "µs")
-
-
 def spawning(effort: Effort) -> list[Measure]:
     """10,000 actors at once, of a class whose code is loaded; with the relaunch that makes room for them."""
     values = []
@@ -140,7 +118,6 @@ def lives(effort: Effort) -> list[Measure]:
         *idle(effort),
         *among_idle(effort),
         *waking(effort),
-        *wake_floor(effort),
         *spawning(effort),
         *replacing(effort),
     ]
