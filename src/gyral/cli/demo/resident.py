@@ -1,7 +1,7 @@
 """Actors on the CPU: how long messages take, measured from a live loop and acknowledged."""
 
 # Handlers are written in the kernel language, in which actors have words of their own.
-# pyright: reportAttributeAccessIssue=false
+# pyright: reportAttributeAccessIssue=false, reportAssignmentType=false
 
 import time
 from collections.abc import Callable
