@@ -16,7 +16,7 @@ MEANS, ASKS = 50, 1000
 
 
 def floors(effort: Effort) -> list[Measure]:
-    """A question and its answer, of a thread that watches and of one that sleeps; none without a C compiler."""
+    """A question and its answer, to a thread that watches and to one that sleeps; none without a compiler."""
     if len(CORES) < 2:
         return []
     try:
