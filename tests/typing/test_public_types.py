@@ -43,7 +43,8 @@ def write_pages(folder: Path) -> None:
     """The examples of each page of the documentation as one program; a page redefines names as it goes."""
     header = "# pyright: standard, reportRedeclaration=false\n"
     # Words of actors, such as `self.sender`, and empty arrays are of the kernel language.
-    loose = "# pyright: reportAttributeAccessIssue=false, reportAssignmentType=false, reportIndexIssue=false\n"
+    rules = ("reportAttributeAccessIssue", "reportAssignmentType", "reportIndexIssue")
+    loose = f"# pyright: {', '.join(f'{rule}=false' for rule in rules)}\n"
     for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "pages").glob("*.md"))]:
         examples = EXAMPLE.findall(page.read_text(encoding="utf-8"))
         if examples and "import gyral as gy" not in "".join(examples):

@@ -6,12 +6,15 @@ image is y.
 
 # A bare parameter takes the type of what it is given.
 # pyright: reportMissingParameterType=false
+# Words of actors, and references that begin empty, are of the language.
+# pyright: reportAttributeAccessIssue=false, reportAssignmentType=false
 
 import math
 
 import gyral as gy
 
 HOURS = 24
+MAILBOX = 4096
 
 
 # A photograph
@@ -222,3 +225,56 @@ def total(values: gy.Array[gy.i32], out: gy.Array[gy.i64]):
     block_total = gy.block_sum(share)
     if gy.local_id() == 0:
         gy.atomic_add(out, 0, block_total)
+
+
+# Actors
+
+
+@gy.message
+class Add:
+    """A number to add up."""
+
+    n: gy.i32
+
+
+@gy.message
+class Sum:
+    """What was added up."""
+
+    total: gy.i64
+
+
+@gy.message
+class Hop:
+    """To be passed on so many times."""
+
+    left: gy.i32
+
+
+@gy.actor(mailbox=MAILBOX)
+class Counter:
+    """Adds up."""
+
+    total: gy.i64 = 0
+
+    def add(self, msg: Add) -> Sum:
+        self.total += msg.n
+        return Sum(self.total)
+
+
+@gy.actor
+class Runner:
+    """Passes hops on to its partner, the last one to whom it was told to report."""
+
+    partner: gy.Ref = None
+    report: gy.Ref = None
+
+    def start(self, msg: Add):
+        self.report = self.sender
+        self.partner.tell(Hop(msg.n - 1))
+
+    def hop(self, msg: Hop):
+        if msg.left > 0:
+            self.sender.tell(Hop(msg.left - 1))
+        else:
+            self.report.tell(Sum(0))

@@ -1,8 +1,5 @@
 """Actors on the CPU: how long messages take, measured from a live loop and acknowledged."""
 
-# Handlers are written in the kernel language, in which actors have words of their own.
-# pyright: reportAttributeAccessIssue=false, reportAssignmentType=false
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,67 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-import gyral as gy
+from gyral.actors.ref import Ref
+from gyral.actors.system import ActorSystem
+from gyral.cli.demo.kernels import MAILBOX, Add, Counter, Runner, Sum
 from gyral.cli.output import duration
+from gyral.core.errors import MailboxFull
 
 HOPS = 200
 BUDGET_SECONDS = 0.5
-BURSTS, BURST, ACTORS = 200, 1024, 1000
+BURSTS, BURST, ACTORS = 200, MAILBOX // 4, 1000
 WARM_UP, LEAST = 8, 16
 SHARES = (50, 90, 99)
 BARS, HEIGHT = " ▁▂▃▄▅▆▇█", 4
 COLUMNS = 64
 WAIT_SECONDS = 10.0
-
-
-@gy.message
-class Add:
-    """A number to add up."""
-
-    n: gy.i32
-
-
-@gy.message
-class Sum:
-    """What was added up."""
-
-    total: gy.i64
-
-
-@gy.message
-class Hop:
-    """To be passed on so many times."""
-
-    left: gy.i32
-
-
-@gy.actor(mailbox=4 * BURST)
-class Counter:
-    """Adds up."""
-
-    total: gy.i64 = 0
-
-    def add(self, msg: Add) -> Sum:
-        self.total += msg.n
-        return Sum(self.total)
-
-
-@gy.actor
-class Runner:
-    """Passes hops on to its partner, the last one to whom it was told to report."""
-
-    partner: gy.Ref = None
-    report: gy.Ref = None
-
-    def start(self, msg: Add):
-        self.report = self.sender
-        self.partner.tell(Hop(msg.n - 1))
-
-    def hop(self, msg: Hop):
-        if msg.left > 0:
-            self.sender.tell(Hop(msg.left - 1))
-        else:
-            self.report.tell(Sum(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +47,7 @@ class Residents:
 
 def measure() -> Residents:
     """Spawn actors and time messages to them, each acknowledged, for about a second."""
-    with gy.ActorSystem(name="demo") as system:
+    with ActorSystem(name="demo") as system:
         counter = system.spawn(Counter)
         one = Add(1)
         crowd = system.spawn_many(Counter, ACTORS)
@@ -132,19 +82,19 @@ def _times(call: Callable[[], object]) -> NDArray[np.float64]:
     return np.array(found[WARM_UP:])
 
 
-def _chain(system: gy.ActorSystem, first: gy.Ref) -> None:
+def _chain(system: ActorSystem, first: Ref) -> None:
     first.tell(Add, HOPS)
     system.inbox.get(timeout=WAIT_SECONDS)
 
 
-def _burst(counter: gy.Ref) -> None:
+def _burst(counter: Ref) -> None:
     messages = np.ones(BURST, Add.dtype)
     for _ in range(BURSTS):
         sent = 0
         while sent < BURST:
             try:
                 sent += counter.tell_many(messages[sent:], Add)
-            except gy.MailboxFull:
+            except MailboxFull:
                 time.sleep(0)
 
 
