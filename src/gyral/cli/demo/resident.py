@@ -88,7 +88,7 @@ def _chain(system: ActorSystem, first: Ref) -> None:
 
 
 def _burst(counter: Ref) -> None:
-    messages = np.ones(BURST, Add.dtype)
+    messages = np.ones(BURST, Add.dtype)  # pyright: ignore[reportAttributeAccessIssue]
     for _ in range(BURSTS):
         sent = 0
         while sent < BURST:
