@@ -68,7 +68,7 @@ class Printing(Protocol):
 
 
 @runtime_checkable
-class Mortal(Protocol):
+class Mortal(Host, Protocol):
     """A host whose loop runs in a process of its own, which may die.
 
     `casualty` is called, under the pause, for each message that was in hand then.
@@ -84,6 +84,10 @@ class Mortal(Protocol):
 
     def obituaries(self) -> list[str]:
         """How processes died since the last call."""
+        ...
+
+    def revivals(self) -> list[float]:
+        """Seconds from a loss to a successor that ran, for each since the last call."""
         ...
 
     def memory(self) -> Memory:

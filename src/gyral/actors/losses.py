@@ -12,7 +12,6 @@ from gyral.actors.host import Mortal
 from gyral.actors.reception import Reception
 from gyral.actors.repair import Casualty
 from gyral.core import wire
-from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError
 from gyral.core.events import LoopRecovered, ProcessLost, emit
 
@@ -45,12 +44,18 @@ class Losses:
             return
         for how in host.obituaries():
             emit(ProcessLost(engine.name, how))
-        if not host.lost:
-            return
+        if host.lost:
+            self._replace(host)
+        for seconds in host.revivals():
+            emit(LoopRecovered(engine.name, "", seconds, True))
+        self._reception.act()
+
+    def _replace(self, host: Mortal) -> None:
+        """Do what is to be done about a loss, unless whoever paused the loop meanwhile brought it back."""
+        engine = self._engine
         with engine.lock:
             if not host.lost:
-                return  # whoever paused the loop meanwhile brought it back
-            began = MONOTONIC()
+                return
             if host.on_loss == "fail":
                 self._reception.shut = True
                 self._reception.note(
@@ -62,8 +67,6 @@ class Losses:
             else:
                 with engine.quiet():
                     self._reception.read()
-                emit(LoopRecovered(engine.name, "", MONOTONIC() - began, True))
-        self._reception.act()
 
     def give_up(self) -> bool:
         """Kill a loop that does not come back, where it has a process of its own; whether it has."""

@@ -23,10 +23,12 @@ from gyral.actors.repair import Casualty, repair
 from gyral.actors.worker import HEADER, MOST
 from gyral.actors.world import World
 from gyral.core import errors, native, wire
+from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError, StateError, UnsupportedError
 from gyral.jit.records import PRINTED, new_record, report
 
 ENDLESS = 0xFFFFFFFF
+ATTEMPTS = 5
 START_SECONDS, END_SECONDS, MARGIN_SECONDS = 20.0, 1.0, 0.5
 CONSERVED = slice(wire.WK_HANGS, wire.WK_STALLS + 1)
 
@@ -115,6 +117,8 @@ class ProcessHost:
         self._children: list[Child] = []
         self._lost: Child | None = None
         self._obituaries: list[str] = []
+        self._revivals: list[float] = []
+        self._lost_at = 0.0
         self._whole = True
         self._lock = threading.Lock()
         self._end = weakref.finalize(self, _close, self._children)
@@ -143,6 +147,12 @@ class ProcessHost:
         """How processes died since the last call."""
         with self._lock:
             found, self._obituaries = self._obituaries, []
+        return found
+
+    def revivals(self) -> list[float]:
+        """Seconds from a loss to a successor that ran, for each since the last call."""
+        with self._lock:
+            found, self._revivals = self._revivals, []
         return found
 
     def memory(self) -> SharedPages:
@@ -187,6 +197,9 @@ class ProcessHost:
             return
         self._repair()
         self._launch()
+        with self._lock:
+            self._revivals.append(MONOTONIC() - self._lost_at)
+        self._mail.wake_host()
 
     def stop(self, timeout: float) -> bool:
         """End the loop; the process stays for the next one, unless a handler does not come back."""
@@ -231,25 +244,27 @@ class ProcessHost:
     # The process.
 
     def _launch(self) -> None:
-        with self._lock:
-            self._lost = None
-        if not self._children:
-            me: weakref.ref[ProcessHost] = weakref.ref(self)
-            self._children.append(Child(lambda child: _tell(me, child)))
-        child = self._children[0]
-        plan = nameless("gyral-loop", self._plan())
-        try:
-            answer = child.ask(b"start", [self._pages.fd, plan], START_SECONDS)
-        finally:
-            os.close(plan)
-        with self._lock:
-            here = child in self._children
-            if answer == "running" and here:
-                self._whole = False
-                self._mail.attend(True)
-                return
-        self._dismiss(child)
-        raise DeviceError(f"the process of the loop did not start: {answer or _manner(child)}")
+        """Have a process run the loop; one that dies on the way is replaced, a few times."""
+        answer = ""
+        me: weakref.ref[ProcessHost] = weakref.ref(self)
+        for _ in range(ATTEMPTS):
+            if not self._children:
+                self._children.append(Child(lambda child: _tell(me, child)))
+            child = self._children[0]
+            plan = nameless("gyral-loop", self._plan())
+            try:
+                answer = child.ask(b"start", [self._pages.fd, plan], START_SECONDS) or _manner(child)
+            finally:
+                os.close(plan)
+            with self._lock:
+                if answer == "running" and child in self._children:
+                    self._lost, self._whole = None, False
+                    self._mail.attend(True)
+                    return
+            self._dismiss(child)
+            self._whole = False
+            self._repair()  # it may have begun
+        raise DeviceError(f"the process of the loop does not start: {answer}")
 
     @property
     def _pages(self) -> SharedPages:
@@ -291,9 +306,10 @@ class ProcessHost:
             if child not in self._children:
                 return
             self._children.remove(child)
+            self._obituaries.append(_manner(child))
             if self._mail.running:
                 self._lost, self._whole = child, False
-                self._obituaries.append(_manner(child))
+                self._lost_at = MONOTONIC()
                 self._mail.attend(False)
         child.close()
         self._mail.wake_host()
