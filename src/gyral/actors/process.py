@@ -262,6 +262,8 @@ class ProcessHost:
                     self._mail.attend(True)
                     return
             self._dismiss(child)
+            with self._lock:
+                self._obituaries.append(_manner(child))
             self._whole = False
             self._repair()  # it may have begun
         raise DeviceError(f"the process of the loop does not start: {answer}")
