@@ -181,7 +181,7 @@ def test_a_handler_waits_for_room_in_the_lanes_it_sends_to() -> None:
     assert (w.counts(1), int(w.worker(1)[wire.WK_WAITING])) == ({"handled": 2, "sent": 4}, 0)
 
 
-def test_a_stalled_worker_sends_what_has_room_and_counts_the_rest() -> None:
+def test_a_stalled_worker_sends_what_has_room_and_lets_the_rest_be_dead_letters() -> None:
     """The handlers end well, and one after the stall is not blamed for it."""
     w = world(workers=2, depth=2)
     w.spawn(0)
@@ -190,13 +190,14 @@ def test_a_stalled_worker_sends_what_has_room_and_counts_the_rest() -> None:
     tell(w, 1, Add, 1)
     tell(w, 1, Twice, 10)
     w.step(1)
-    assert w.counts(1) == {"handled": 2, "sent": 2, "overflows": 1}
+    assert w.counts(1) == {"handled": 2, "sent": 3, "overflows": 1}
+    assert [(e.code, e.detail) for e in w.events(1)] == [(wire.EVENT_DEAD, wire.EVENT_OVERFLOW)]
     w.write("worker", 1, wire.WK_STALLED, 0)
     w.step(0)
     tell(w, 1, Twice, 100)
     w.step(1)
     w.step(0)
-    assert (total(w, 0), w.counts(1)) == (212, {"handled": 3, "sent": 4, "overflows": 1})
+    assert (total(w, 0), w.counts(1)) == (212, {"handled": 3, "sent": 5, "overflows": 1})
 
 
 def test_a_handler_that_sends_more_than_it_said_fails() -> None:

@@ -31,6 +31,7 @@ def status_of(world: World, slot: int, name: str, actor: str, site: str) -> Stat
         replies=int(control[wire.CT_REPLIES]),
         late_replies=int(control[wire.CT_LATE]),
         to_nobody=int(control[wire.CT_NOBODY]),
+        no_room=int(control[wire.CT_OVERFLOWS]),
         restarts=int(control[wire.CT_RESTARTS]),
         step=int(control[wire.CT_STEP]),
         site=site,

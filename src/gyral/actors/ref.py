@@ -17,7 +17,11 @@ FIRST_WAIT, LONGEST_WAIT = 50e-6, 5e-3
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An actor at a glance. Counts are messages; `queued` wait, `site` says where a handler failed last."""
+    """An actor at a glance. Counts are messages; `queued` wait, `site` says where a handler failed last.
+
+    `sent`, `to_nobody` and `no_room` are its own sends: all, those by empty references, and those that went to
+    the dead letters because the lane to their receiver was full.
+    """
 
     name: str
     actor: str
@@ -34,6 +38,7 @@ class Status:
     replies: int
     late_replies: int
     to_nobody: int
+    no_room: int
     restarts: int
     step: int
     site: str

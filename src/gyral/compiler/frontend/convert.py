@@ -217,7 +217,8 @@ def as_index(f: Frame, datum: Datum, node: ast.AST) -> Value:
 def truth(f: Frame, datum: Datum, node: ast.AST) -> Value | bool:
     """A condition: a bool value, or a Python bool when known. A reference is true when it is somebody's."""
     if isinstance(datum, Record) and datum.type == REF:
-        generation = f.emit(AndOp, number(f, datum.items[1], node).value, f.const(u32, 0xFFFF))
+        whose = adopt(f, number(f, datum.items[1], node), u32, node)
+        generation = f.emit(AndOp, whose, f.const(u32, 0xFFFF))
         return f.emit(CmpOp, generation, f.const(u32, 0), predicate="ne")
     given = number(f, datum, node)
     if isinstance(given, Const):

@@ -49,7 +49,8 @@ def free_slots(arena, sys, header, wanted):
 def stage(arena, sys, w, at, me, my_gen, slot, gen, kind):
     """Begin a send, in the lane to the receiver's worker; where the payload goes, 0 when it goes nowhere.
 
-    It is published when the handler ends well. A block of threads sends once, what its first thread says.
+    It is published when the handler ends well; if that is for want of room elsewhere, a message that its lane
+    had no room for goes to the dead letters. A block of threads sends once, what its first thread says.
     """
     payload = u32(0)
     slot, gen = block_broadcast(slot), block_broadcast(gen)
@@ -60,10 +61,21 @@ def stage(arena, sys, w, at, me, my_gen, slot, gen, kind):
         lanes = sys.priorities * sys.workers * (sys.workers + 1)
         lane = lanes + w if to_host else slot % sys.workers * (sys.workers + 1) + w + 1
         header = sys.lane_at + lane * wire.LANE_WORDS
-        if free_slots(arena, sys, header, u32(1)) == 0:
+        code, detail = u32(wire.EVENT_INBOX if slot == wire.HOST else wire.EVENT_ROUTE), gen >> 16
+        fits = free_slots(arena, sys, header, u32(1)) != 0
+        if not fits:
             bump(arena, at + wire.WK_OVERFLOW)
             bump(arena, control_of(sys, me) + wire.CT_OVERFLOWS)
-        else:
+            if to_host:
+                bump(arena, at + wire.WK_LOST)
+            else:
+                to_host, lane = True, lanes + w
+                header = sys.lane_at + lane * wire.LANE_WORDS
+                code, detail = u32(wire.EVENT_DEAD), u32(wire.EVENT_OVERFLOW)
+                fits = free_slots(arena, sys, header, u32(1)) != 0
+                if not fits:
+                    bump(arena, at + wire.WK_LOST)
+        if fits:
             staged, tail = read(arena, header + wire.LN_STAGED), read(arena, header + wire.LN_TAIL)
             stride = sys.stride + wire.EVENT_HEAD_WORDS if to_host else sys.stride
             place = (
@@ -75,13 +87,9 @@ def stage(arena, sys, w, at, me, my_gen, slot, gen, kind):
                 put(arena, at + wire.WK_TOUCHES, touches + 1)
             put(arena, header + wire.LN_STAGED, staged + 1)
             if to_host:
-                put(
-                    arena,
-                    place + wire.EV_CODE,
-                    u32(wire.EVENT_INBOX if slot == wire.HOST else wire.EVENT_ROUTE),
-                )
+                put(arena, place + wire.EV_CODE, code)
                 put(arena, place + wire.EV_ACTOR, me)
-                put(arena, place + wire.EV_DETAIL, u32(0) if slot == wire.HOST else gen >> 16)
+                put(arena, place + wire.EV_DETAIL, u32(0) if code == wire.EVENT_INBOX else detail)
                 put(arena, place + wire.EV_GENERATION, my_gen)
                 place += wire.EV_MESSAGE
             write_header(arena, at, place, me, my_gen, slot, gen, kind)
