@@ -14,6 +14,7 @@ conflict and fission in small groups", Journal of Anthropological Research 33, 1
 import argparse
 import sys
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def by_actors(n: int, edges: np.ndarray, given: argparse.Namespace) -> tuple[np.
         handled = sum(row.handled for row in system.actors())
         lost = len(system.dead_letters())
         way = system.way
-    # A page without links keeps what it has; with all of it shared out alike, ranks have the same proportions.
+    # A page without links keeps what it has; were that shared out alike, ranks had the same proportions.
     facts = {"way": way, "messages": handled, "seconds": seconds, "lost": lost}
     return rank / rank.sum(), facts
 
@@ -155,8 +156,7 @@ def by_networkx(names: list[str], edges: np.ndarray) -> np.ndarray | None:
     """PageRank by networkx, if it is installed."""
     if find_spec("networkx") is None:
         return None
-    import networkx
-
+    networkx = import_module("networkx")
     graph = networkx.DiGraph(edges.tolist())
     found = networkx.pagerank(graph, DAMPING, tol=1e-12, max_iter=1000)
     return np.array([found[k] for k in range(len(names))])

@@ -1,4 +1,4 @@
-"""What the examples of actors share: their options, progress, waiting for room, the report at the end, Ctrl-C."""
+"""What the examples of actors share: options, progress, waiting for room, the report at the end, Ctrl-C."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ def progress(given: argparse.Namespace, text: str) -> None:
 
 
 def tell_all(ref: gy.Ref, messages: object, kind: type | None = None) -> int:
-    """Send a message, or an array of messages of a kind, and wait while the mailbox is full; how often it was."""
+    """Send a message, or an array of a kind, and wait while the mailbox is full; how often it was."""
     waits = 0
     if not isinstance(messages, np.ndarray):
         while True:

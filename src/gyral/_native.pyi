@@ -519,8 +519,8 @@ class Mail:
         """End the threads at a message boundary. When time is up running handlers are told to abort; False
         when one does not even then come back: its thread, code and memory are left as they are."""
     def attend(self, runs: bool, /) -> None:
-        """Say that another process runs the loops of a shared arena from now on, which thaws the lanes; or that
-        it does so no more, or is gone, which freezes them."""
+        """Say that another process runs the loops of a shared arena from now on, which thaws the lanes; or
+        that it does so no more, or is gone, which freezes them."""
     def close(self) -> None:
         """Stop within a second, end all asks with LoopLost, and refuse everything from now on."""
     def rebind(self, arena: Any, /) -> None:

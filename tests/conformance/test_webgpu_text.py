@@ -25,7 +25,9 @@ def test_tint_accepts_every_kernel(group: str) -> None:
 def test_loops_of_actors_are_accepted() -> None:
     """The texts of all loops of the suite, for the least that every browser has."""
     target = next(target for target in proofs.TARGETS if target.kind == "webgpu")
-    loops = [case for case in conformance.cases() if case.group == "G" and "scope device" not in case.requires]
+    loops = [
+        case for case in conformance.cases() if case.group == "G" and "scope device" not in case.requires
+    ]
     texts = {proofs.compiled(case, target).code.decode() for case in loops}
     assert (bool(texts), [told for told in tint.validate(sorted(texts), features=()) if told]) == (True, [])
 

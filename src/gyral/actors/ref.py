@@ -19,8 +19,8 @@ FIRST_WAIT, LONGEST_WAIT = 50e-6, 5e-3
 class Status:
     """An actor at a glance. Counts are messages; `queued` wait, `site` says where a handler failed last.
 
-    `sent`, `to_nobody` and `no_room` are its own sends: all, those by empty references, and those that went to
-    the dead letters because the lane to their receiver was full.
+    `sent`, `to_nobody` and `no_room` are its own sends: all, those by empty references, and those that went
+    to the dead letters because the lane to their receiver was full.
     """
 
     name: str

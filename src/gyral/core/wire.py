@@ -73,10 +73,10 @@ MAX_WORKERS = 24
 WORKER_WORDS = 64
 """HAND: 1 + the slot whose handler runs. WAITING: a handler did not start for want of room in the lanes it
 sends to. WAKE: bit per worker that was parked when it was sent something, bit 31 for the host. LOST: events
-that found the out-lane full. ENDED: actors that ended here. TAKEN: the slot of the message that was begun last.
-PARKED is written by the host's thread that runs the worker, and where that is another process than the
-host's, it says from STAGE on what `Mail.workers` tells. OVERFLOW: sends of the running handler that found no room. STOPPING: it asked for its actor's end.
-TOUCHES: lanes with staged sends, listed from TOUCHED on, the last word of its line that has a name; at most
+that found the out-lane full. ENDED: actors that ended here. TAKEN: the slot of the message that was begun
+last. PARKED is written by the host's thread that runs the worker, and where that is another process than the
+host's, it says from STAGE on what `Mail.workers` tells. OVERFLOW: sends of the running handler that found no
+room. STOPPING: it asked for its actor's end. TOUCHES: lanes with staged sends, listed from TOUCHED on, the last word of its line that has a name; at most
 MAX_WORKERS + 1, up to the end of the block."""
 
 RUN, YIELD = range(2)
@@ -102,8 +102,8 @@ EVENT_INBOX, EVENT_ROUTE, EVENT_DEAD, EVENT_EXPIRED, EVENT_DUPLICATE, EVENT_FAIL
 EVENT_OVERFLOW = 8
 """The counters from CT_DEAD and the outcomes from REPLY_STOPPED on go in the order of the events from
 EVENT_DEAD. DETAIL of EVENT_ROUTE: the number of the system it goes to; of EVENT_DEAD: the state its receiver
-was in, or EVENT_OVERFLOW, which is no state, when nobody had room; of EVENT_FAILED: the site of the check that
-failed, or SITE_OUTBOX."""
+was in, or EVENT_OVERFLOW, which is no state, when nobody had room; of EVENT_FAILED: the site of the check
+that failed, or SITE_OUTBOX."""
 
 # A class block: which slots new actors may take.
 CL_TAKEN = 0

@@ -187,7 +187,7 @@ def take(arena, world, sys, w, at, slot, origin, aside):
 def begin(arena, at, slot):
     """Say which message is in hand from here on, for whoever goes on when the worker's process is killed.
 
-    Published, because stores before it must not be later, and because compilers drop stores that nobody reads.
+    Published: stores before it must not be later, and compilers drop stores that nobody reads.
     """
     if not batched() and not endless():
         publish(arena, at + wire.WK_TAKEN, slot)
