@@ -255,7 +255,7 @@ int main(int argc, char **argv)
     uint32_t *arena = make_arena(&words);
     if (gy_mail_refusal(arena, words) != NULL)
         fail(gy_mail_refusal(arena, words));
-    gy_mail *mail = gy_mail_new(arena);
+    gy_mail *mail = gy_mail_new(arena, 0);
     if (argc > 2 && strcmp(argv[2], "fences") == 0)
         gy_barrier_asymmetric = 0;
     loop_frame frame = {.mail = mail};
