@@ -43,6 +43,7 @@ class Device:
     max_mem_alloc_size: int = 2 << 30
     max_compute_units: int = 20
     address_bits: int = 64
+    platform: Any = field(default_factory=lambda: SimpleNamespace(name="made up"))
 
 
 @dataclass

@@ -76,8 +76,8 @@ sends to. WAKE: bit per worker that was parked when it was sent something, bit 3
 that found the out-lane full. ENDED: actors that ended here. TAKEN: the slot of the message that was begun
 last. PARKED is written by the host's thread that runs the worker, and where that is another process than the
 host's, it says from STAGE on what `Mail.workers` tells. OVERFLOW: sends of the running handler that found no
-room. STOPPING: it asked for its actor's end. TOUCHES: lanes with staged sends, listed from TOUCHED on, the last word of its line that has a name; at most
-MAX_WORKERS + 1, up to the end of the block."""
+room. STOPPING: it asked for its actor's end. TOUCHES: lanes with staged sends, listed from TOUCHED on, the
+last word of its line that has a name; at most MAX_WORKERS + 1, up to the end of the block."""
 
 RUN, YIELD = range(2)
 """WK_COMMAND. Under YIELD the loop returns at the next message boundary."""
