@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gyral.actors.dispatch import Dispatch
+from gyral.actors.host import open_mail
 from gyral.actors.mirror import Mirror
 from gyral.actors.supersteps import Stalls, is_waiting
 from gyral.actors.world import World
-from gyral.core import errors, native
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError, StateError
 from gyral.runtime.device import Device
@@ -63,12 +63,7 @@ class BatchedHost:
 
     def start(self, world: World, program: Any) -> None:
         """Copy a world to the device and begin to launch its loop, once before the first message."""
-        if self._mail is None:
-            module = native.require("a system of actors")
-            module.set_actor_errors(errors.ACTOR_ERRORS)
-            self._mail = module.Mail(world.arena)
-        else:
-            self._mail.rebind(world.arena)
+        self._mail = open_mail(self._mail, world.arena)
         workers = world.geometry.workers
         self._arena = world.arena
         self._dispatch = Dispatch(self._device, program, world.arguments(), workers)

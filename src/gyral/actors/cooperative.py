@@ -12,9 +12,10 @@ import time
 from typing import Any
 
 from gyral.actors.dispatch import Dispatch
+from gyral.actors.host import open_mail
 from gyral.actors.supersteps import Stalls, workers_of
 from gyral.actors.world import World
-from gyral.core import errors, native, wire
+from gyral.core import wire
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError, InternalError, StateError
 from gyral.runtime.device import Device
@@ -55,12 +56,7 @@ class CooperativeHost:
 
     def start(self, world: World, program: Any) -> None:
         """Share a world's arena with the device and let its loop run."""
-        if self._mail is None:
-            module = native.require("a system of actors")
-            module.set_actor_errors(errors.ACTOR_ERRORS)
-            self._mail = module.Mail(world.arena)
-        else:
-            self._mail.rebind(world.arena)
+        self._mail = open_mail(self._mail, world.arena)
         self._world = world
         workers = world.geometry.workers
         self._dispatch = Dispatch(self._device, program, world.arguments(), workers, shared=1)

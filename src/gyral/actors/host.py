@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gyral.actors.repair import Casualty
 from gyral.actors.world import Memory, World
+from gyral.core import errors, native
 
 
 class Host(Protocol):
@@ -101,3 +102,13 @@ class Mortal(Host, Protocol):
     def close(self) -> None:
         """End the process."""
         ...
+
+
+def open_mail(mail: Any, arena: Any, **options: Any) -> Any:
+    """What host threads send by over an arena: made anew, or moved there with all who wait."""
+    if mail is not None:
+        mail.rebind(arena)
+        return mail
+    module = native.require("a system of actors")
+    module.set_actor_errors(errors.ACTOR_ERRORS)
+    return module.Mail(arena, **options)

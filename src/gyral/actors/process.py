@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from gyral.actors.host import open_mail
 from gyral.actors.pages import SharedPages, nameless
 from gyral.actors.repair import Casualty, repair
 from gyral.actors.worker import HEADER, MOST
 from gyral.actors.world import World
-from gyral.core import errors, native, wire
+from gyral.core import native, wire
 from gyral.core.clock import MONOTONIC
 from gyral.core.errors import DeviceError, StateError, UnsupportedError
 from gyral.jit.records import PRINTED, new_record, report
@@ -161,14 +162,9 @@ class ProcessHost:
 
     def start(self, world: World, program: Any) -> None:
         """Have the process run a world's loop; it is made when there is none."""
-        if self._mail is None:
-            module = native.require("a system of actors")
-            module.set_actor_errors(errors.ACTOR_ERRORS)
-            self._mail = module.Mail(world.arena, shared=True)
-        else:
-            if self._world is not None:
-                world.workers[:, CONSERVED] = self._world.workers[:, CONSERVED]
-            self._mail.rebind(world.arena)
+        if self._mail is not None and self._world is not None:
+            world.workers[:, CONSERVED] = self._world.workers[:, CONSERVED]
+        self._mail = open_mail(self._mail, world.arena, shared=True)
         self.flush()
         self._world, self._program, self._record = world, program, None
         if self.prints:

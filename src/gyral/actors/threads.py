@@ -6,8 +6,8 @@ import struct
 from array import array
 from typing import Any
 
+from gyral.actors.host import open_mail
 from gyral.actors.world import World
-from gyral.core import errors, native
 from gyral.core.driver import Bits, Pointer
 from gyral.drivers.cpu.slots import pack
 from gyral.jit.records import PRINTED, new_record, report
@@ -38,13 +38,9 @@ class ThreadHost:
 
     def start(self, world: World, program: Any) -> None:
         """Start a thread per worker. The code and the memory are kept until they are joined."""
-        if self._mail is None:
-            module = native.require("a system of actors")
-            module.set_actor_errors(errors.ACTOR_ERRORS)
-            self._mail = module.Mail(world.arena)
-        else:
+        if self._mail is not None:
             self._mail.renew()
-            self._mail.rebind(world.arena)
+        self._mail = open_mail(self._mail, world.arena)
         count, threads = world.geometry.workers, program.signature.item
         arguments = [_pointer(a) for a in world.arguments()]
         slots = pack([*arguments, Bits(ENDLESS), Bits(self._spins)])
