@@ -181,6 +181,7 @@ def test_a_handler_that_never_returns_is_killed_where_it_must_be(
         monkeypatch.setattr("gyral.actors.durable.ABORT_SECONDS", 0.0)
         sink.tell(Stuck(-1))
         await_(lambda: len(diary.recovered) == 1)
+        monkeypatch.undo()
         assert sink.ask_sync(Look(), timeout=PATIENCE) == Seen(0, 0)
         assert sink.status.failed == 1
 

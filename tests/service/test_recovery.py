@@ -30,6 +30,7 @@ def get_stuck(system: Any) -> None:
         engine.host.start(
             engine.world, SimpleNamespace(code=stuck.code(), signature=engine.program.signature)
         )
+    wait_for(lambda: all(worker["stage"] == "running" for worker in engine.host.mail.workers()))
 
 
 @stuck.needs_code
