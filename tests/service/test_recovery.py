@@ -24,13 +24,14 @@ PATIENCE = 20.0
 def get_stuck(system: Any) -> None:
     """Let the loop be code that never comes back, from a handler of the first actor as it seems."""
     engine = system._engine
+    before = stuck.begun()
     with engine.lock:
         assert engine.host.stop(PATIENCE)
         engine.world.workers[0, wire.WK_HAND] = 1
         engine.host.start(
             engine.world, SimpleNamespace(code=stuck.code(), signature=engine.program.signature)
         )
-    wait_for(lambda: all(worker["stage"] == "running" for worker in engine.host.mail.workers()))
+    wait_for(lambda: stuck.begun() >= before + engine.world.geometry.workers)
 
 
 @stuck.needs_code
