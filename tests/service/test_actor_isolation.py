@@ -20,6 +20,7 @@ from tests.mortals import SENDERS, Look, Numbered, Relay, Seen, Sink, Stuck
 
 import gyral as gy
 from gyral.actors.hosts import host_for
+from gyral.core import wire
 from gyral.core.errors import DeviceError, LoopLost, MailboxFull, StateError, UnsupportedError, UserError
 from gyral.core.events import Event, LoopRecovered, ProcessLost, listening
 
@@ -181,9 +182,20 @@ def test_a_handler_that_never_returns_is_killed_where_it_must_be(
         monkeypatch.setattr("gyral.actors.durable.ABORT_SECONDS", 0.0)
         sink.tell(Stuck(-1))
         await_(lambda: len(diary.recovered) == 1)
-        monkeypatch.undo()
         assert sink.ask_sync(Look(), timeout=PATIENCE) == Seen(0, 0)
         assert sink.status.failed == 1
+
+
+def test_a_failure_that_no_record_tells_of_reaches_its_supervisor(diary: Diary) -> None:
+    """Killed after it wrote that an actor fails and before it told the host: the host finds it."""
+    with gy.ActorSystem(isolation="process", workers=1) as system:
+        sink = system.spawn(Sink)
+        with system.quiet() as world:
+            world.control(sink.slot)[wire.CT_STATE] = wire.FAILING
+            world.control(sink.slot)[wire.CT_ERROR_SITE] = 1
+        kill(system, diary)
+        assert sink.ask_sync(Look(), timeout=PATIENCE) == Seen(0, 0)
+        assert sink.status.state == "active"
 
 
 def test_classes_and_room_are_added_while_it_runs_apart(diary: Diary) -> None:

@@ -47,6 +47,7 @@ class Losses:
         if host.lost:
             self._replace(host)
         for seconds in host.revivals():
+            self._reception.find_failed()  # what was killed may not have told of them
             emit(LoopRecovered(engine.name, "", seconds, True))
         self._reception.act()
 
